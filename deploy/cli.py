@@ -1,0 +1,19 @@
+"""The `fengqiao` command: one entry, one module a command under `deploy/commands`."""
+
+import typer
+
+from deploy.commands import bench
+
+app = typer.Typer(
+    name="fengqiao",
+    help="枫桥 Fengqiao: early warning and accountability for citizens' petitions.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
