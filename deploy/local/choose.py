@@ -1,0 +1,96 @@
+"""Which Kafka and which MongoDB to take: one that is named, a container, a process; in the order asked for."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import containers, jars
+from deploy.local import kafka as kafka_process
+from deploy.local import mongo as mongo_process
+from deploy.local.children import Children
+from deploy.local.errors import LocalStackError, UnavailableError
+from deploy.local.parts import ExternalPart, Part, ProcessPart
+
+OwnPart = ProcessPart | containers.ContainerPart
+
+ORDERS = {"auto": ("container", "process"), "process": ("process", "container"), "container": ("container", "process")}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the parts need to start."""
+
+    state: Path
+    ports: dict[str, int]
+    children: Children
+    order: tuple[str, ...]
+    progress: jars.Progress
+    test_commands: bool = False
+    keep: bool = True
+
+
+def order(prefer: str) -> tuple[str, ...]:
+    """Return the ways in the order to try them; FENGQIAO_LOCAL_PREFER stands in for `auto`."""
+    wish = prefer if prefer != "auto" else os.environ.get("FENGQIAO_LOCAL_PREFER") or "auto"
+    try:
+        return ORDERS[wish]
+    except KeyError:
+        raise LocalStackError(f"FENGQIAO_LOCAL_PREFER is {wish!r}; it must be one of {', '.join(ORDERS)}") from None
+
+
+def kafka(request: Request) -> tuple[Part, bool]:
+    """Start or find a broker; return it and whether it takes idempotent producers.
+
+    Raises LocalStackError with every way that was tried and why it was not possible.
+    """
+    if named := os.environ.get("FENGQIAO_KAFKA"):
+        kafka_process.reach(named)
+        return ExternalPart("kafka", named, "the broker that FENGQIAO_KAFKA names"), _named_idempotent()
+    ways: dict[str, Callable[[], OwnPart]] = {
+        "container": lambda: containers.kafka(request.state, request.ports, request.children, keep=request.keep),
+        "process": lambda: _start(
+            kafka_process.prepare(request.state, request.ports, request.children, progress=request.progress)
+        ),
+    }
+    return _first("Kafka", ways, request), True
+
+
+def mongo(request: Request) -> Part:
+    """Start or find a MongoDB replica set.
+
+    Raises LocalStackError with every way that was tried and why it was not possible.
+    """
+    if named := os.environ.get("FENGQIAO_MONGO"):
+        mongo_process.reach(named)
+        return ExternalPart("mongod", named, "the replica set that FENGQIAO_MONGO names")
+    ways: dict[str, Callable[[], OwnPart]] = {
+        "container": lambda: containers.mongo(request.state, request.ports, request.children, keep=request.keep),
+        "process": lambda: _start(
+            mongo_process.prepare(request.state, request.ports, request.children, test_commands=request.test_commands)
+        ),
+    }
+    return _first("MongoDB", ways, request)
+
+
+def _start(part: ProcessPart) -> ProcessPart:
+    part.start()
+    return part
+
+
+def _first(what: str, ways: dict[str, Callable[[], OwnPart]], request: Request) -> OwnPart:
+    refused: list[str] = []
+    for way in request.order:
+        try:
+            part = ways[way]()
+        except UnavailableError as error:
+            refused.append(str(error))
+            continue
+        part.how = "; ".join([part.how, *refused])
+        return part
+    tried = "\n".join(f"  - {reason}" for reason in refused)
+    raise LocalStackError(f"{what} cannot be had on this machine:\n{tried}")
+
+
+def _named_idempotent() -> bool:
+    return os.environ.get("FENGQIAO_IDEMPOTENT", "1").lower() not in {"0", "false", "no"}

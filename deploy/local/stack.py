@@ -1,0 +1,110 @@
+"""The local stack: Kafka and MongoDB for a demo, a test run or a benchmark, from whatever this machine has."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import choose, ports, progress
+from deploy.local.children import Children
+from deploy.local.parts import Part
+from deploy.local.state import held
+
+GRACE = 3.0  # seconds for Kafka and mongod to end in order
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running Kafka and MongoDB."""
+
+    kafka_process: Part
+    mongo_process: Part
+    idempotent: bool
+    ports: dict[str, int]
+    children: Children
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap server."""
+        return self.kafka_process.address
+
+    @property
+    def mongo(self) -> str:
+        """URI with the replica set."""
+        return self.mongo_process.address
+
+    @property
+    def kafka_how(self) -> str:
+        """Which broker was taken and why."""
+        return self.kafka_process.how
+
+    @property
+    def mongo_how(self) -> str:
+        """Which mongod was taken and why."""
+        return self.mongo_process.how
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """Both."""
+        return self.kafka_process, self.mongo_process
+
+
+@contextmanager
+def running(
+    state: Path,
+    *,
+    prefer: str = "auto",
+    quiet: bool = False,
+    reuse: bool = True,
+    test_commands: bool = False,
+    more_ports: tuple[str, ...] = (),
+) -> Iterator[Stack]:
+    """Run Kafka and MongoDB with data, logs and ports under `state` for the length of a `with` block.
+
+    `prefer` is `auto`, `process` or `container`; FENGQIAO_LOCAL_PREFER overrides `auto`. With `reuse=False` the data of
+    an earlier run go first. `more_ports` are further names to find free ports for. Raises LocalStackError, which says
+    what to do.
+    """
+    state = state.resolve()
+    with held(state), contextlib.ExitStack() as at_end:
+        if not reuse:
+            for folder in ("kafka", "mongo"):
+                shutil.rmtree(state / folder, ignore_errors=True)
+        chosen = ports.choose(("kafka", "kafka_controller", "mongo", *more_ports), state)
+        children = Children()
+        at_end.callback(children.close)
+        view = at_end.enter_context(progress.view(quiet=quiet))
+        request = choose.Request(
+            state, chosen, children, choose.order(prefer), view.fetching, test_commands, keep=reuse
+        )
+        with ThreadPoolExecutor(2, thread_name_prefix="start") as pool:
+            kafka_start = pool.submit(choose.kafka, request)
+            mongo_start = pool.submit(choose.mongo, request)
+            try:
+                kafka, idempotent = kafka_start.result()
+                mongo = mongo_start.result()
+            except BaseException:
+                children.close()  # the other one must not wait for its time-out
+                raise
+        at_end.callback(_stop, (kafka, mongo))
+        view.close()
+        yield Stack(kafka, mongo, idempotent, chosen, children)
+
+
+def _stop(parts: tuple[Part, Part]) -> None:
+    with ThreadPoolExecutor(len(parts), thread_name_prefix="stop") as pool:
+        list(pool.map(lambda part: part.stop(GRACE), parts))
+
+
+@contextmanager
+def temporary(*, prefer: str = "auto", quiet: bool = True, test_commands: bool = False) -> Iterator[Stack]:
+    """Run the stack in a directory of its own that is removed afterwards (benchmarks, tests)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fengqiao-", ignore_cleanup_errors=True) as folder,
+        running(Path(folder), prefer=prefer, quiet=quiet, reuse=False, test_commands=test_commands) as stack,
+    ):
+        yield stack
