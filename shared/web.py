@@ -1,0 +1,396 @@
+"""HTTP at the edge: a JSON reader that takes nothing doubtful, RFC 9457 problems, and limits around every request.
+
+Nothing here echoes what was sent: problem documents name fields, rules and limits, never values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import traceback
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, NoReturn, TypeVar
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.instants import Instant, parse_instant
+from shared.mongo import is_unavailable
+
+__all__ = [
+    "Body",
+    "Edge",
+    "Instant",
+    "Problem",
+    "check_json",
+    "field_errors",
+    "idempotency_key",
+    "install",
+    "invalid",
+    "json_body",
+    "parse_instant",
+    "read_body",
+    "read_json",
+]
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON: Final = "application/problem+json"
+JSON_LIMIT: Final = 256 * 1024
+BODY_LIMIT: Final = 1024 * 1024
+BODY_SECONDS: Final = 20.0
+URL_LIMIT: Final = 8 * 1024
+MAX_DEPTH: Final = 16
+INT64: Final = range(-(2**63), 2**63)
+M = TypeVar("M", bound=BaseModel)
+
+
+class Problem(HTTPException):
+    """An answer of RFC 9457. `code` is stable and meant for programs; `detail` says what to do and quotes no input."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(status, detail, dict(headers) if headers else None)
+        self.status = status
+        self.code = code
+        self.title = title or code.replace("-", " ").capitalize()
+        self.extra = extra
+
+    def response(self) -> Response:
+        """The problem document."""
+        body = {
+            "type": f"urn:fengqiao:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.extra,
+        }
+        return Response(orjson.dumps(body), self.status, self.headers, PROBLEM_JSON)
+
+
+class Body(BaseModel):
+    """Base of request bodies: strict types, no unknown field, no input in errors."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+# -- reading a body ---------------------------------------------------------------------------------------------------
+
+
+async def read_json(request: Request, model: type[M], *, limit: int = JSON_LIMIT) -> M:
+    """Read the body as one JSON object of `model`.
+
+    Raises `Problem`: 415 media type or encoding, 413 above `limit` bytes, 408 too slow, 400 not one well-formed UTF-8
+    JSON text (byte order mark, duplicate keys, NaN, depth), 422 anything the model does not allow.
+    """
+    _media_type(request.headers)
+    body = await read_body(request, limit)
+    check_json(body)
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The raw body; 413 as soon as it is longer than `limit` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _media_type(headers: Headers) -> None:
+    if len(headers.getlist("content-type")) != 1:
+        raise Problem(415, "content-type", "send exactly one Content-Type: application/json")
+    media, _, parameters = headers["content-type"].partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+        raise Problem(415, "content-type", "send Content-Type: application/json, in UTF-8")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "content-encoding", "send the body uncompressed", headers={"Accept-Encoding": "identity"})
+
+
+def check_json(body: bytes) -> None:
+    """Refuse what parsers disagree on or the store cannot hold; raises `Problem` 400 or 422."""
+    if not body.strip():
+        raise Problem(400, "body-empty", "the body is empty; one JSON object is expected")
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise Problem(400, "byte-order-mark", "send UTF-8 without a byte order mark")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem(
+            400, "not-utf8", f"byte {error.start} is not UTF-8; a GBK or GB18030 text has to be converted first"
+        ) from None
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise Problem(400, "too-deep", f"nesting is limited to {MAX_DEPTH} levels") from None
+    except json.JSONDecodeError as error:
+        raise Problem(400, "not-json", f"not one JSON text: {error.msg} at character {error.pos}") from None
+    if not isinstance(value, dict):
+        raise Problem(422, "not-an-object", "the body must be one JSON object")
+    _walk(value)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Problem(400, "duplicate-key", "an object names the same key twice")
+    return found
+
+
+def _constant(_: str) -> NoReturn:
+    raise Problem(400, "not-json", "NaN and Infinity are not JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 100:
+        raise Problem(400, "number-too-long", "a number has more than 100 digits")
+    return int(digits)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
+
+
+def _walk(root: dict[str, Any]) -> None:
+    stack: list[tuple[Any, int]] = [(root, 1)]
+    while stack:
+        value, depth = stack.pop()
+        if isinstance(value, str):
+            _text(value)
+        elif isinstance(value, dict):
+            stack.extend((part, depth + 1) for pair in value.items() for part in pair)
+        elif isinstance(value, list):
+            stack.extend((part, depth + 1) for part in value)
+        elif isinstance(value, float) and value in {float("inf"), float("-inf")}:
+            raise Problem(422, "number-out-of-range", "a number is too large")
+        elif isinstance(value, int) and value not in INT64:
+            raise Problem(422, "number-out-of-range", "whole numbers must fit 64 bits")
+        if depth > MAX_DEPTH + 1:
+            raise Problem(400, "too-deep", f"nesting is limited to {MAX_DEPTH} levels")
+
+
+def _text(value: str) -> None:
+    if "\0" in value:
+        raise Problem(422, "nul-character", "a text holds the character U+0000")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Problem(422, "lone-surrogate", "a text holds half of a surrogate pair") from None
+
+
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+
+
+def field_errors(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
+    """At most 20 of the errors, as field, code and detail. A key that came from outside is not repeated."""
+    found = []
+    for one in error.errors()[:20]:
+        parts = [str(part) for part in one["loc"] if isinstance(part, int) or _PLAIN_NAME.fullmatch(str(part))]
+        if one["type"] == "extra_forbidden":
+            parts = [*parts[:-1], "(unknown)"]
+        detail = one["msg"].removeprefix("Value error, ")
+        found.append({"field": ".".join(parts) or "(body)", "code": one["type"].replace("_", "-"), "detail": detail})
+    return found
+
+
+def invalid(error: ValidationError | RequestValidationError) -> Problem:
+    """422 with one entry a field."""
+    errors = field_errors(error)
+    detail = "; ".join(f"{one['field']}: {one['detail']}" for one in errors[:3])
+    return Problem(422, "invalid-request", detail, errors=errors)
+
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def idempotency_key(request: Request) -> str:
+    """The `Idempotency-Key` header: 1–200 visible ASCII characters, given once; else 400."""
+    values = request.headers.getlist("idempotency-key")
+    if not values:
+        raise Problem(400, "idempotency-key-missing", "send an Idempotency-Key header, one per thing to be done")
+    if len(values) > 1 or not _VISIBLE.fullmatch(values[0]):
+        raise Problem(400, "idempotency-key-invalid", "send one Idempotency-Key of 1 to 200 visible ASCII characters")
+    return values[0]
+
+
+# -- OpenAPI ----------------------------------------------------------------------------------------------------------
+
+_documented: dict[str, Any] = {}
+
+
+def json_body(model: type[BaseModel], *, key: bool = False) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads its body with `read_json` (and wants an Idempotency-Key, if `key`)."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    _documented.update(schema.pop("$defs", {}))
+    _documented[model.__name__] = schema
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if key:
+        limits = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+        extra["parameters"] = [{"in": "header", "name": "Idempotency-Key", "required": True, "schema": limits}]
+    return extra
+
+
+def _document_bodies(app: FastAPI) -> None:
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(_documented)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+# -- the application --------------------------------------------------------------------------------------------------
+
+
+def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None) -> None:
+    """Problems for every error, limits and security headers for every request.
+
+    `body_limits` raises the limit of `BODY_LIMIT` bytes for paths that start with a key.
+    """
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _request)
+    app.add_middleware(Edge, body_limits=dict(body_limits or {}))
+    _document_bodies(app)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    if isinstance(error, Problem):
+        return error.response()
+    assert isinstance(error, HTTPException)
+    code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, f"http-{error.status_code}")
+    detail = {404: "there is nothing at this address", 405: "this address does not take this method"}
+    text = detail.get(error.status_code, "the request was refused")
+    return Problem(error.status_code, code, text, headers=error.headers).response()
+
+
+async def _request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return invalid(error).response()
+
+
+def _storage_unavailable() -> Problem:
+    detail = "the store cannot be reached now; nothing is known to be written; try again"
+    return Problem(503, "storage-unavailable", detail, headers={"Retry-After": "2"})
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "body-too-large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
+
+
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'",
+}
+
+
+class Edge:
+    """Outermost of our own: bounds URL, body size and body time; adds headers; turns a crash into a bare 500."""
+
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
+        self.app = app
+        self.body_limits = body_limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _secure(message)
+            await send(message)
+
+        try:
+            _check_url(scope)
+            await self.app(scope, self._bounded(scope, receive), guarded_send)
+        except Problem as problem:
+            if not started:
+                await problem.response()(scope, receive, guarded_send)
+        except Exception as error:
+            if is_unavailable(error) and not started:
+                await _storage_unavailable().response()(scope, receive, guarded_send)
+                return
+            # The message of an unknown error may quote the request: its class and its place go into the log.
+            frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-5:]]
+            log.error("http.crash", error=type(error).__name__, frames=frames)  # noqa: TRY400 - no message
+            if started:
+                raise RuntimeError("the answer broke off") from None
+            crash = Problem(500, "internal-error", "something failed on our side; nothing is known to be written")
+            await crash.response()(scope, receive, guarded_send)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        limit = next((size for path, size in self.body_limits.items() if scope["path"].startswith(path)), BODY_LIMIT)
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise _too_large(limit)
+        state: MutableMapping[str, Any] = {"size": 0, "done": False, "until": None}
+
+        async def bounded() -> Message:
+            if state["done"]:  # an open stream waits here for its client to leave
+                return await receive()
+            if state["until"] is None:
+                state["until"] = asyncio.get_running_loop().time() + BODY_SECONDS + limit / 200_000
+            try:
+                async with asyncio.timeout_at(state["until"]):
+                    message = await receive()
+            except TimeoutError:
+                headers = {"Connection": "close"}
+                raise Problem(408, "body-too-slow", "the body did not arrive in time", headers=headers) from None
+            state["size"] += len(message.get("body", b""))
+            state["done"] = not message.get("more_body", False)
+            if state["size"] > limit:
+                raise _too_large(limit)
+            return message
+
+        return bounded
+
+
+def _check_url(scope: Scope) -> None:
+    if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > URL_LIMIT:
+        raise Problem(414, "url-too-long", f"the address is longer than {URL_LIMIT} bytes")
+    if any(ord(character) < 32 or character == "\x7f" for character in scope["path"]):
+        raise Problem(400, "url-invalid", "the address holds control characters")
+
+
+def _secure(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    if "json" in headers.get("content-type", ""):
+        headers.setdefault("cache-control", "no-store")
