@@ -1,0 +1,229 @@
+"""The audit log: who did what to which object and why, in hash chains that show any later change.
+
+A row is written in the transaction of the act itself. Each day has `LANES` chains a service, chosen by the object, so
+that acts on different objects do not wait for each other; each row holds the hash of the row before it. Cutting off the
+newest rows of a chain with its head is only visible against an anchor: take one often (`fengqiao audit anchor`)
+and keep it elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+if TYPE_CHECKING:
+    from shared.mongo import Mongo, Session
+
+ROWS: Final = "audit"
+HEADS: Final = "audit_heads"
+LANES: Final = 64
+GENESIS: Final = "0" * 64
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a chain: what, and at which row."""
+
+    chain: str
+    n: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Outcome of a verification."""
+
+    chains: int
+    rows: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was found."""
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """All chain heads at one time, signed. Kept outside the database it makes truncation visible."""
+
+    at: str
+    heads: Mapping[str, tuple[int, str]]
+    root: str
+    signature: str
+
+    def to_json(self) -> str:
+        """One JSON document."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Anchor:
+        """Read one; raises `ValueError` for anything else."""
+        try:
+            raw = json.loads(text)
+            heads = {str(chain): (int(n), str(digest)) for chain, (n, digest) in raw["heads"].items()}
+            return cls(str(raw["at"]), heads, str(raw["root"]), str(raw["signature"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("this is not an audit anchor") from error
+
+
+async def record(
+    mongo: Mongo,
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    object: str,
+    at: datetime,
+    reason: str | None = None,
+    result: str = "ok",
+    detail: Mapping[str, str] | None = None,
+) -> str:
+    """Append one row inside the caller's transaction; gives its id.
+
+    `actor` is an account id, `object` the id of what was touched; neither these nor `detail` may hold personal data.
+    """
+    chain = f"{at.astimezone(UTC):%Y-%m-%d}/{zlib.crc32(object.encode()) % LANES:02x}"
+    head = await mongo[HEADS].find_one({"_id": chain}, session=session)
+    number, previous = (head["n"] + 1, head["hash"]) if head else (1, GENESIS)
+    row = {
+        "_id": f"{chain}/{number}",
+        "chain": chain,
+        "n": number,
+        "at": _stamp(at),
+        "actor": actor,
+        "action": action,
+        "object": object,
+        "reason": reason,
+        "result": result,
+        "detail": dict(detail or {}),
+        "prev": previous,
+    }
+    row["hash"] = digest(row)
+    if head:
+        await mongo[HEADS].update_one({"_id": chain}, {"$set": {"n": number, "hash": row["hash"]}}, session=session)
+    else:
+        await mongo[HEADS].insert_one({"_id": chain, "n": number, "hash": row["hash"]}, session=session)
+    await mongo[ROWS].insert_one(row, session=session)
+    return str(row["_id"])
+
+
+def digest(row: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of a row without its own hash."""
+    body = {key: value for key, value in row.items() if key != "hash"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check(
+    rows: Iterable[Mapping[str, Any]], heads: Mapping[str, tuple[int, str]], anchor: Anchor | None = None
+) -> Report:
+    """Find rows that were edited, removed, inserted, reordered, forked or cut off, against heads and anchor."""
+    chains: dict[str, list[Mapping[str, Any]]] = {}
+    total = 0
+    for row in rows:
+        chains.setdefault(str(row.get("chain")), []).append(row)
+        total += 1
+    found: list[Finding] = []
+    for chain in sorted(chains.keys() | heads.keys()):
+        found.extend(
+            _check_chain(chain, sorted(chains.get(chain, []), key=lambda row: int(row["n"])), heads.get(chain))
+        )
+    if anchor is not None:
+        found.extend(_check_anchor(chains, anchor))
+    return Report(len(chains.keys() | heads.keys()), total, tuple(found))
+
+
+def _check_chain(chain: str, rows: Sequence[Mapping[str, Any]], head: tuple[int, str] | None) -> list[Finding]:
+    found: list[Finding] = []
+    expected, previous = 1, GENESIS
+    for row in rows:
+        number = int(row["n"])
+        if number < expected:
+            found.append(Finding(chain, number, "forked: two rows with this number"))
+            continue
+        if number > expected:
+            found.append(Finding(chain, expected, f"missing: {number - expected} rows"))
+        elif row["prev"] != previous:
+            found.append(Finding(chain, number, "broken: it does not follow the row before it"))
+        if digest(row) != row["hash"]:
+            found.append(Finding(chain, number, "edited: content and hash differ"))
+        if row["_id"] != f"{chain}/{number}":
+            found.append(Finding(chain, number, "reordered: id and place differ"))
+        expected, previous = number + 1, str(row["hash"])
+    if head is None:
+        found.append(Finding(chain, expected - 1, "inserted: the chain has no head"))
+    elif head[0] > expected - 1:
+        found.append(Finding(chain, expected, f"truncated: {head[0] - expected + 1} rows at the end"))
+    elif head != (expected - 1, previous):
+        found.append(Finding(chain, head[0], "inserted: rows after the head, or the head was changed"))
+    return found
+
+
+def _check_anchor(chains: Mapping[str, Sequence[Mapping[str, Any]]], anchor: Anchor) -> list[Finding]:
+    found: list[Finding] = []
+    for chain, (number, expected) in anchor.heads.items():
+        at = next((row for row in chains.get(chain, []) if int(row["n"]) == number), None)
+        if at is None:
+            found.append(Finding(chain, number, "truncated: the anchored row is gone"))
+        elif at["hash"] != expected:
+            found.append(Finding(chain, number, "rewritten: the anchored row has another hash"))
+    return found
+
+
+def merkle_root(heads: Mapping[str, tuple[int, str]]) -> str:
+    """Root of the tree over all heads, in the order of their names."""
+    level = [hashlib.sha256(f"{chain}|{n}|{digest}".encode()).digest() for chain, (n, digest) in sorted(heads.items())]
+    while len(level) > 1:
+        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+        level = [hashlib.sha256(b"".join(pair)).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0].hex() if level else GENESIS
+
+
+def seal(heads: Mapping[str, tuple[int, str]], key: bytes, at: datetime) -> Anchor:
+    """Sign all heads with Ed25519; `key` is 32 bytes (`service.key`)."""
+    root, stamp = merkle_root(heads), _stamp(at)
+    signature = Ed25519PrivateKey.from_private_bytes(key).sign(f"{stamp}|{root}".encode())
+    return Anchor(stamp, dict(heads), root, signature.hex())
+
+
+def genuine(anchor: Anchor, key: bytes) -> bool:
+    """The anchor is one that this key signed, unchanged."""
+    try:
+        Ed25519PrivateKey.from_private_bytes(key).public_key().verify(
+            bytes.fromhex(anchor.signature), f"{anchor.at}|{anchor.root}".encode()
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return merkle_root(anchor.heads) == anchor.root
+
+
+async def verify(mongo: Mongo, anchor: Anchor | None = None) -> Report:
+    """Verify every chain of one service's database."""
+    rows = await mongo[ROWS].find({}).to_list(None)
+    return check(rows, await heads(mongo), anchor)
+
+
+async def heads(mongo: Mongo) -> dict[str, tuple[int, str]]:
+    """Last number and hash of every chain."""
+    return {row["_id"]: (row["n"], row["hash"]) async for row in mongo[HEADS].find({})}
+
+
+async def rows(
+    mongo: Mongo, *, object: str | None = None, actor: str | None = None, limit: int = 200
+) -> list[dict[str, Any]]:
+    """Newest rows first, of one object or actor."""
+    query = {key: value for key, value in (("object", object), ("actor", actor)) if value is not None}
+    return [dict(row) async for row in mongo[ROWS].find(query).sort("at", -1).limit(limit)]
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
