@@ -479,7 +479,7 @@ class Event(Envelope):
     data: Any
 
 
-class InvalidEvent(ValueError):
+class InvalidEvent(ValueError):  # noqa: N818 - a verdict on a record
     """A record that is no event of ours. `reason` is a stable slug for the dead-letter header; no input is quoted."""
 
     def __init__(self, reason: str, detail: str) -> None:

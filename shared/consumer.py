@@ -1,0 +1,458 @@
+"""The batch consumer: records in, effects and progress in one transaction, exactly one effect a record.
+
+The order of things is design §4: decode each record by itself, claim a partition at its first batch, apply a batch in one
+transaction, fall back to single records when a batch fails, wait when a dependency is down. While a batch commits, the
+next is fetched and decoded: the handler only decodes and hands over to the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.bus import Dead, PermanentError, Processor, Received, decode_record, raw_decoder, safe_parser
+from shared.clock import Clock
+from shared.deadletter import dead_letter
+from shared.failpoint import failpoint
+from shared.mongo import Mongo, PyMongoError, Session, Unavailable, is_unavailable
+from shared.observe import Metrics, trace_id
+from shared.outbox import outgoing, put
+from shared.progress import Claim, Fenced, OffsetLost, Step, advance, applied, claim
+from shared.settings import ServiceSettings
+
+UNEXPECTED_TRIES: Final = 5
+CRASH_TRIES: Final = 5
+CAUTIOUS_FROM: Final = 3
+"""Claims without progress after which records are taken one by one, each counted before it is tried."""
+
+log = structlog.get_logger(__name__)
+
+Item = Received | Dead
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who consumes: names for logs, metrics, groups and fences."""
+
+    service: str
+    instance: str
+    topic: str
+    group: str
+
+
+def place(item: Item) -> tuple[int, int, int]:
+    """Partition, offset and broker time (ms) of a record."""
+    if isinstance(item, Dead):
+        return item.record.partition, item.record.offset, item.record.timestamp
+    return item.partition, item.offset, int(item.at.timestamp() * 1000)
+
+
+class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Consumes one topic for one group and hands batches to a processor."""
+
+    def __init__(
+        self,
+        who: Identity,
+        processor: Processor,
+        mongo: Mongo,
+        settings: ServiceSettings,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.who = who
+        self._processor = processor
+        self._mongo = mongo
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._queue: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
+        self._claims: dict[int, Claim] = {}
+        self._gaps: dict[int, tuple[int, int]] = {}
+        self._unproven: set[int] = set()
+        self._single_until: dict[int, int] = {}
+        self._commits: set[asyncio.Task[None]] = set()
+        self._subscriber: Any = None
+        self.lost: str | None = None
+        self.moved_at = time.monotonic()
+
+    # -- Kafka's side -------------------------------------------------------------------------------------------------
+
+    def register(self, broker: KafkaBroker) -> None:
+        """Subscribe through the broker. The acknowledgement policy is named here: the default would lose records."""
+        self._subscriber = broker.subscriber(
+            self.who.topic,
+            group_id=self.who.group,
+            batch=True,
+            max_records=self._settings.batch_max,
+            batch_timeout_ms=self._settings.batch_wait_ms,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=1_800_000,
+            session_timeout_ms=self._settings.session_timeout_ms,
+            heartbeat_interval_ms=self._settings.session_timeout_ms // 5,
+            rebalance_timeout_ms=60_000,
+            fetch_max_wait_ms=100,
+            listener=self,
+            parser=safe_parser,
+            decoder=raw_decoder,
+            title=f"{self.who.group}:{self.who.topic}",
+        )
+        self._subscriber(self._on_batch)
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        records: Sequence[ConsumerRecord] = message.raw_message
+        await self._queue.put([decode_record(r) for r in records])
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Forget the claims: a partition that comes back is claimed anew at its next batch."""
+        for tp in revoked:
+            self._claims.pop(tp.partition, None)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Nothing is claimed here: records arrive while this callback still runs (aiokafka)."""
+        self.moved_at = time.monotonic()
+        for tp in assigned:
+            self._claims.pop(tp.partition, None)
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer | None:
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    def lag(self) -> dict[int, int]:
+        """Records behind, by partition this process is assigned."""
+        consumer = self._consumer
+        if consumer is None:
+            return {}
+        behind: dict[int, int] = {}
+        for tp in consumer.assignment():
+            held = self._claims.get(tp.partition)
+            end = consumer.highwater(tp)
+            if end is not None:
+                behind[tp.partition] = max(0, end - (held.next if held else 0)) if held else 0
+        return behind
+
+    def trouble(self) -> str | None:
+        """Why this consumer is unhealthy, or None. Behind and not moving is unhealthy; idle is not."""
+        if self.lost:
+            return self.lost
+        behind = {p: n for p, n in self.lag().items() if n > 0}
+        waiting = bool(behind) or not self._queue.empty()
+        still_s = time.monotonic() - self.moved_at
+        if waiting and still_s > self._settings.stalled_after_s:
+            return f"{self.who.topic}: behind by {sum(behind.values())} and not moving for {still_s:.0f} s"
+        return None
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Apply batches until cancelled."""
+        while True:
+            batch = await self._queue.get()
+            try:
+                await self._take(batch)
+            except Fenced:
+                self._metrics.fenced.labels(self.who.service, self.who.topic).inc()
+                log.warning("fenced", topic=self.who.topic, hint="another owner claimed the partition")
+                await self._reclaim({place(i)[0] for i in batch})
+            except OffsetLost as error:
+                self.lost = str(error)
+                log.error("offset_lost", topic=self.who.topic, detail=str(error))  # noqa: TRY400 - the text says it all
+                await asyncio.Event().wait()  # stand still and be seen as unhealthy until a human decides
+
+    async def _take(self, batch: list[Item]) -> None:
+        fresh: list[Item] = []
+        for partition in {place(i)[0] for i in batch}:
+            part = [i for i in batch if place(i)[0] == partition]
+            if partition not in self._claims:
+                await self._claim(partition)
+                continue  # fetched before the seek: it comes again, from the right place
+            fresh.extend(self._from_next(partition, part))
+        if not fresh:
+            return
+        cautious = [i for i in fresh if place(i)[1] < self._single_until.get(place(i)[0], 0)]
+        if cautious:
+            await self._one_by_one(fresh, counted=True)
+            return
+        try:
+            await self._apply(fresh)
+        except (Fenced, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            log.warning("batch_falls_back", topic=self.who.topic, records=len(fresh), error=type(error).__name__)
+            await self._reload({place(i)[0] for i in fresh})
+            await self._one_by_one(fresh, counted=False)
+
+    def _from_next(self, partition: int, part: list[Item]) -> list[Item]:
+        """What of `part` is next in order. Records from before a seek are dropped; a gap is believed when seen twice."""
+        held = self._claims[partition]
+        due = held.next
+        if partition in self._unproven:
+            self._prove(held, part)
+        fresh = [i for i in part if place(i)[1] >= due]
+        if not fresh:
+            return []
+        first = place(fresh[0])[1]
+        if first > due and self._gaps.get(partition) != (due, first):
+            self._gaps[partition] = (due, first)
+            self._seek(partition, due)
+            return []
+        return fresh
+
+    def _prove(self, held: Claim, part: list[Item]) -> None:
+        """Compare the record before the stored offset with the one last applied: another one means another topic."""
+        for item in part:
+            _, offset, at = place(item)
+            if offset == held.next - 1:
+                self._unproven.discard(held.partition)
+                if at != held.tail:
+                    raise OffsetLost(
+                        f"{self.who.topic}[{held.partition}]: the record before offset {held.next} is not the one last "
+                        f"applied, the topic was made anew{self._how_to_decide(held)}"
+                    )
+
+    def _seek(self, partition: int, offset: int) -> None:
+        consumer = self._consumer
+        tp = TopicPartition(self.who.topic, partition)
+        if consumer is not None and tp in consumer.assignment():
+            consumer.seek(tp, offset)
+
+    async def _claim(self, partition: int) -> None:
+        held = await self._insist(
+            lambda: claim(self._mongo, self.who.topic, self.who.group, partition, self.who.instance)
+        )
+        begin = await self._check_offset(held)
+        await self._insist(lambda: self._processor.load([partition]))
+        self._claims[partition] = held
+        self._gaps.pop(partition, None)
+        if held.stuck > CAUTIOUS_FROM:
+            self._single_until[partition] = held.next + self._settings.batch_max
+        self._metrics.claims.labels(self.who.service, self.who.topic).inc()
+        log.info("claimed", topic=self.who.topic, partition=partition, epoch=held.epoch, next=held.next)
+        if held.tail is not None and begin < held.next:
+            self._unproven.add(partition)
+            self._seek(partition, held.next - 1)
+        else:
+            self._unproven.discard(partition)
+            self._seek(partition, held.next)
+
+    async def _check_offset(self, held: Claim) -> int:
+        """Refuse to go on from an offset that the topic does not have; returns the topic's first one."""
+        consumer = self._consumer
+        tp = TopicPartition(self.who.topic, held.partition)
+        if consumer is None or held.next == 0:
+            return 0
+        begin = (await self._insist(lambda: consumer.beginning_offsets([tp])))[tp]
+        end = (await self._insist(lambda: consumer.end_offsets([tp])))[tp]
+        lost = f"{self.who.topic}[{held.partition}] has offsets {begin} to {end}, stored is {held.next}"
+        if not begin <= held.next <= end:
+            raise OffsetLost(lost + self._how_to_decide(held))
+        return int(begin)
+
+    def _how_to_decide(self, held: Claim) -> str:
+        return (
+            f"; decide with: fengqiao progress set --service {self.who.service} --topic {self.who.topic} "
+            f"--partition {held.partition} --to earliest|latest|OFFSET"
+        )
+
+    async def _reclaim(self, partitions: set[int]) -> None:
+        """After a fence: give a real new owner time to be the only one, then claim what Kafka still assigns to us."""
+        for partition in partitions:
+            self._claims.pop(partition, None)
+        await asyncio.sleep(0.5)
+        consumer = self._consumer
+        for partition in partitions:
+            if consumer is not None and TopicPartition(self.who.topic, partition) in consumer.assignment():
+                await self._claim(partition)
+
+    async def _reload(self, partitions: set[int]) -> None:
+        await self._insist(lambda: self._processor.load(sorted(partitions)))
+
+    # -- one transaction ----------------------------------------------------------------------------------------------
+
+    async def _apply(self, items: Sequence[Item]) -> None:
+        """Apply records in one transaction, waiting as long as a dependency is away."""
+        started = time.monotonic()
+        events = [i for i in items if isinstance(i, Received)]
+        dead = [i for i in items if isinstance(i, Dead)]
+        steps = self._steps(items)
+        plan = await self._prepare(events) if events else None
+        failed_at = self._clock.now()
+        letters = [dead_letter(d, group=self.who.group, service=self.who.service, failed_at=failed_at) for d in dead]
+
+        async def work(session: Session) -> None:
+            await advance(self._mongo, session, steps)
+            produced = await self._processor.write(session, plan) if events else ()
+            records = [outgoing(e, prefix=self._settings.prefix) for e in produced]
+            await put(self._mongo, session, [*records, *letters])
+            await failpoint("consumer.in_transaction")
+
+        await failpoint("consumer.before_transaction")
+        await self._commit(work, steps)
+        for step in steps:
+            held = self._claims.get(step.claim.partition)
+            if held is not None and held.epoch == step.claim.epoch:
+                self._claims[step.claim.partition] = replace(held, next=step.to, tail=step.tail, stuck=0)
+        self.moved_at = time.monotonic()
+        await failpoint("consumer.after_commit")
+        self._commit_offsets(steps)
+        self._tell(items, dead, time.monotonic() - started)
+
+    async def _prepare(self, events: Sequence[Received]) -> Any:
+        """Let the processor compute; after an outage its memory is built anew first, it may be half-changed."""
+        while True:
+            try:
+                return await self._processor.prepare(events)
+            except (PyMongoError, Unavailable) as error:
+                if not is_unavailable(error):
+                    raise
+                await self._wait_for_dependency()
+                await self._reload({e.partition for e in events})
+
+    async def _commit(self, work: Any, steps: Sequence[Step]) -> None:
+        while True:
+            try:
+                await self._mongo.transaction(work)
+                return
+            except Fenced:
+                if await self._insist(lambda: applied(self._mongo, steps)):
+                    return  # a commit whose outcome was unknown had come through
+                raise
+            except Unavailable:
+                await self._wait_for_dependency()
+
+    async def _insist(self, call: Any) -> Any:
+        """Call until the dependency answers. What is not the dependency's fault escapes."""
+        while True:
+            try:
+                return await call()
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await self._wait_for_dependency()
+            except (PyMongoError, Unavailable) as error:
+                if not is_unavailable(error):
+                    raise
+                await self._wait_for_dependency()
+
+    async def _wait_for_dependency(self) -> None:
+        self._metrics.waits.labels(self.who.service, self.who.topic).inc()
+        await asyncio.sleep(random.uniform(0.3, 1.0))
+
+    def _steps(self, items: Sequence[Item]) -> list[Step]:
+        last: dict[int, tuple[int, int]] = {}
+        for item in items:
+            partition, offset, at = place(item)
+            last[partition] = (offset + 1, at)
+        try:
+            return [Step(self._claims[p], to, tail) for p, (to, tail) in last.items()]
+        except KeyError:  # revoked while the batch waited
+            raise Fenced from None
+
+    async def _one_by_one(self, items: Sequence[Item], *, counted: bool) -> None:
+        """Apply records singly, so that one that fails costs only itself."""
+        for item in items:
+            if isinstance(item, Dead):
+                await self._apply([item])
+                continue
+            tries = await self._count(item) if counted else 0
+            if tries > CRASH_TRIES:
+                await self._bury(item, "max-attempts", "ProcessDied", "the process died while applying it", tries)
+                continue
+            await self._apply_or_bury(item)
+
+    async def _apply_or_bury(self, item: Received) -> None:
+        for attempt in range(1, UNEXPECTED_TRIES + 1):
+            try:
+                await self._apply([item])
+                return
+            except (Fenced, asyncio.CancelledError):
+                raise
+            except PermanentError as error:
+                await self._reload({item.partition})
+                await self._bury(item, error.reason, type(error).__name__, error.detail, attempt)
+                return
+            except Exception as error:
+                log.warning(
+                    "record_failed", topic=item.topic, offset=item.offset, error=type(error).__name__, attempt=attempt
+                )
+                await self._reload({item.partition})
+                if attempt == UNEXPECTED_TRIES:
+                    await self._bury(item, "unexpected", type(error).__name__, "", attempt)
+                    return
+                await asyncio.sleep(0.05 * 2**attempt)
+
+    async def _bury(self, item: Received, reason: str, error_class: str, detail: str, attempts: int) -> None:
+        await self._apply([Dead(item.raw, reason, error_class, detail, attempts)])
+
+    async def _count(self, item: Received) -> int:
+        """Count an attempt before it is made, outside the transaction: a record that kills the process is found out."""
+        row = await self._insist(
+            lambda: self._mongo["failures"].find_one_and_update(
+                {"_id": f"{self.who.group}:{item.topic}:{item.partition}:{item.offset}"},
+                {"$inc": {"tries": 1}, "$set": {"at": self._clock.now()}},
+                upsert=True,
+                return_document=True,
+            )
+        )
+        return int(row["tries"])
+
+    # -- afterwards ---------------------------------------------------------------------------------------------------
+
+    def _commit_offsets(self, steps: Sequence[Step]) -> None:
+        """Tell Kafka, for lag only; not awaited, and its failure changes nothing."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        offsets = {TopicPartition(self.who.topic, s.claim.partition): s.to for s in steps}
+
+        async def commit() -> None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(consumer.commit(offsets), 5)
+
+        if len(self._commits) < 2:
+            task = asyncio.create_task(commit())
+            self._commits.add(task)
+            task.add_done_callback(self._commits.discard)
+
+    def _tell(self, items: Sequence[Item], dead: Sequence[Dead], seconds: float) -> None:
+        who = self.who
+        self._metrics.batch_seconds.labels(who.service, who.topic).observe(seconds)
+        self._metrics.records.labels(who.service, who.topic, "applied").inc(len(items) - len(dead))
+        for letter in dead:
+            self._metrics.records.labels(who.service, who.topic, "dead").inc()
+            log.error(
+                "record_dead",
+                topic=who.topic,
+                partition=letter.record.partition,
+                offset=letter.record.offset,
+                reason=letter.reason,
+            )
+        for partition, behind in self.lag().items():
+            self._metrics.lag.labels(who.service, who.topic, partition).set(behind)
+        ms = round(seconds * 1000, 1)
+        for item in items:
+            if isinstance(item, Received):
+                log.info(
+                    "event_handled",
+                    topic=item.topic,
+                    partition=item.partition,
+                    offset=item.offset,
+                    event_id=str(item.event.id),
+                    type=item.event.type,
+                    subject=item.event.subject,
+                    trace_id=trace_id(item.event.traceparent),
+                    batch=len(items),
+                    ms=ms,
+                )

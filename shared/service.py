@@ -1,0 +1,318 @@
+"""One shape for the four services: HTTP, consumers, outbox relay, tickers, health, metrics, contracts.
+
+Nothing connects when a service is composed. Its start waits neither for Kafka nor for MongoDB: it comes up, says in
+`/health` what it lacks, and goes on when that is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from faststream.kafka import KafkaBroker
+from faststream.specification.asyncapi import AsyncAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import lease, outbox, progress
+from shared.bus import Processor
+from shared.clock import Clock, SystemClock
+from shared.consumer import BatchConsumer, Identity
+from shared.events import EVENT_TYPES
+from shared.lease import Lease
+from shared.mongo import IndexModel, Mongo, Unavailable
+from shared.observe import Metrics, configure_logging, trace_id, traceparent_of
+from shared.relay import Relay
+from shared.settings import ServiceSettings
+
+SHUTDOWN_S: Final = 25
+WATCHDOG_S: Final = 35
+PUBLISH_STALLED_S: Final = 60
+
+Work = Callable[[], Awaitable[None]]
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+log = structlog.get_logger(__name__)
+
+
+class Service:
+    """A service under composition: `app.py` adds routes, consumers and tickers, and hands out `.app`."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        title: str,
+        produces: Sequence[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.instance = settings.instance or f"{name}-0"
+        self.log = log
+        configure_logging(name, settings.log_level)
+        self.metrics = Metrics(name)
+        database = f"{settings.prefix.replace('.', '_')}fengqiao_{name}"
+        self.mongo = Mongo(settings.mongo, database, app_name=f"{settings.prefix}{self.instance}")
+        self.broker = KafkaBroker(
+            settings.kafka,
+            client_id=f"fengqiao.{self.instance}",
+            enable_idempotence=settings.idempotent,
+            acks="all",
+            allow_auto_create_topics=False,
+            graceful_timeout=10,
+            logger=None,
+        )
+        self._title = title
+        self._produces = tuple(produces)
+        self._consumers: list[BatchConsumer] = []
+        self._tickers: list[tuple[str, float, Work, bool]] = []
+        self._starts: list[Work] = []
+        self._stops: list[Work] = []
+        self._indexes: dict[str, list[IndexModel]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connected = False
+        self._ready = False
+        self.relay = Relay(
+            self.mongo,
+            bootstrap=settings.kafka,
+            idempotent=settings.idempotent,
+            owner=self.instance,
+            clock=self.clock,
+            published=self.metrics.published,
+            pending_age=self.metrics.pending_age,
+        )
+        self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], "failures": []})
+        self.app = FastAPI(title=title, version="1", lifespan=self._lifespan, docs_url=None, redoc_url=None)
+        self.app.middleware("http")(self._observe)
+        self.app.add_api_route("/health", self._health, methods=["GET"], include_in_schema=False)
+        self.app.add_api_route("/metrics", self._metrics, methods=["GET"], include_in_schema=False)
+        self.app.add_api_route("/asyncapi.json", self._asyncapi, methods=["GET"], include_in_schema=False)
+
+    # -- composition --------------------------------------------------------------------------------------------------
+
+    def consume(self, topic: str, processor: Processor, group: str | None = None) -> None:
+        """Consume `topic` with `processor`; the group is the service's name unless told otherwise."""
+        who = Identity(
+            self.name, self.instance, self.settings.prefix + topic, self.settings.prefix + (group or self.name)
+        )
+        consumer = BatchConsumer(who, processor, self.mongo, self.settings, self.clock, self.metrics)
+        consumer.register(self.broker)
+        self._consumers.append(consumer)
+
+    def every(self, name: str, seconds: float, work: Work, *, leased: bool = True) -> None:
+        """Run `work` every `seconds`; with a lease only one of several instances does."""
+        self._tickers.append((name, seconds, work, leased))
+
+    def indexes(self, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
+        """Declare collections and their indexes; they are made at start where missing."""
+        for collection, models in indexes.items():
+            self._indexes.setdefault(collection, []).extend(models)
+
+    def on_start(self, work: Work) -> None:
+        """Run this once the database answers."""
+        self._starts.append(work)
+
+    def on_stop(self, work: Work) -> None:
+        """Run this first at shutdown."""
+        self._stops.append(work)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        self._spawn("start", self._bring_up())
+        log.info("starting", instance=self.instance, port=self.settings.port)
+        try:
+            yield
+        finally:
+            for stop in self._stops:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(stop(), 5)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._connected:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self.broker.stop(), 10)
+            await self.mongo.close()
+            log.info("stopped", instance=self.instance)
+
+    def _spawn(self, name: str, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work, name=f"{self.name}.{name}")
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A background task that fails for a reason nobody foresaw ends the process: better restarted than half alive."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("task_failed", task=task.get_name(), error=type(error).__name__, exc_info=error)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _bring_up(self) -> None:
+        await self._until_there("mongo", self._prepare_store)
+        for work in self._starts:
+            await self._until_there("start", work)
+        self._spawn("relay", self.relay.run())
+        for name, seconds, tick, leased in self._tickers:
+            self._spawn(f"every.{name}", self._tick(name, seconds, tick, leased=leased))
+        if self._consumers:
+            await self._until_there("kafka", self._start_broker)
+            for consumer in self._consumers:
+                self._spawn(f"consume.{consumer.who.topic}", consumer.run())
+        self._ready = True
+        log.info("ready", instance=self.instance)
+
+    async def _prepare_store(self) -> None:
+        ended = await self.mongo.end_orphans()
+        if ended:
+            log.warning("orphans_ended", count=ended)
+        await self.mongo.ensure_indexes(self._indexes)
+
+    async def _start_broker(self) -> None:
+        try:
+            await self.broker.start()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self.broker.stop(), 5)
+            raise
+        self._connected = True
+
+    async def _until_there(self, what: str, call: Work) -> None:
+        wait = 0.2
+        while True:
+            try:
+                await call()
+                return
+            except Exception as error:
+                log.warning("waiting_for", what=what, error=type(error).__name__)
+                await asyncio.sleep(wait)
+                wait = min(5.0, wait * 1.7)
+
+    async def _tick(self, name: str, seconds: float, work: Work, *, leased: bool) -> None:
+        held = Lease(self.mongo, f"every.{name}", self.instance)
+        renewed = 0.0
+        while True:
+            try:
+                if leased and time.monotonic() - renewed > 5:
+                    if not await held.hold():
+                        await asyncio.sleep(1)
+                        continue
+                    renewed = time.monotonic()
+                await work()
+            except Exception as error:
+                log.warning("tick_failed", ticker=name, error=type(error).__name__, exc_info=not _away(error))
+                await asyncio.sleep(1)
+            await asyncio.sleep(seconds)
+
+    # -- what every service answers -----------------------------------------------------------------------------------
+
+    async def _health(self) -> JSONResponse:
+        """200 while it does its work, 503 with the reasons when it does not."""
+        reasons: list[str] = [] if self._ready else ["starting"]
+        try:
+            await asyncio.wait_for(self.mongo.ping(), 2)
+        except (Unavailable, TimeoutError):
+            reasons.append("mongo does not answer")
+        reasons.extend(trouble for c in self._consumers if (trouble := c.trouble()))
+        age = self.metrics.pending_age._value.get()
+        if self.relay.reachable and age > PUBLISH_STALLED_S:
+            reasons.append(f"outbox: the oldest row has waited for {age:.0f} s though Kafka answers")
+        body = {
+            "service": self.name,
+            "instance": self.instance,
+            "status": "unhealthy" if reasons else "healthy",
+            "reasons": reasons,
+            "lag": {c.who.topic: sum(c.lag().values()) for c in self._consumers},
+        }
+        return JSONResponse(body, status_code=503 if reasons else 200)
+
+    async def _metrics(self) -> Response:
+        return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _asyncapi(self) -> Response:
+        """The AsyncAPI document: what this service reads (from its subscribers) and writes (from the contracts)."""
+        document = AsyncAPI(
+            self.broker, title=self._title, version="1", description="CloudEvents 1.0, structured mode"
+        ).to_specification()
+        raw = document.to_jsonable()
+        for event_type in self._produces:
+            model = EVENT_TYPES[event_type]
+            channel = raw["channels"].setdefault(model.topic_name, {"address": model.topic_name, "messages": {}})
+            channel["messages"][model.__name__] = {
+                "name": event_type,
+                "contentType": "application/cloudevents+json",
+                "payload": model.model_json_schema(),
+            }
+            raw["operations"][f"send.{event_type}"] = {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{model.topic_name}"},
+                "messages": [{"$ref": f"#/channels/{model.topic_name}/messages/{model.__name__}"}],
+            }
+        return JSONResponse(raw)
+
+    async def _observe(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.monotonic()
+        traceparent = traceparent_of({k: v for k, v in request.headers.items() if k in ("traceparent", "tracestate")})
+        request.state.traceparent = traceparent
+        response = await call_next(request)
+        seconds = time.monotonic() - started
+        route = getattr(request.scope.get("route"), "path", "unmatched")
+        self.metrics.requests.labels(self.name, request.method, route, response.status_code).inc()
+        self.metrics.request_seconds.labels(self.name, route).observe(seconds)
+        if route not in ("/health", "/metrics"):
+            log.info(
+                "request_handled",
+                method=request.method,
+                route=route,
+                status=response.status_code,
+                trace_id=trace_id(traceparent),
+                ms=round(seconds * 1000, 1),
+            )
+        return response
+
+
+def _away(error: Exception) -> bool:
+    return isinstance(error, Unavailable)
+
+
+def run(create_app: Callable[[SettingsT], FastAPI], settings_class: type[SettingsT]) -> None:
+    """Run a service in this process until SIGTERM; a shutdown that hangs is ended after 35 s."""
+    settings = settings_class()
+
+    def watch(*_: Any) -> None:
+        timer = threading.Timer(WATCHDOG_S, os._exit, args=(70,))
+        timer.daemon = True
+        timer.start()
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            watch()
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
+        lambda: create_app(settings),
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=15,
+        limit_concurrency=4000,
+        server_header=False,
+        h11_max_incomplete_event_size=32 * 1024,
+        loop="uvloop",
+    )
+    Server(config).run()
