@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import bench
+from deploy.commands import bench, dlq, progress, secrets, topics, up
 
 app = typer.Typer(
     name="fengqiao",
@@ -12,6 +12,11 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(progress.app, name="progress")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(topics.app, name="topics")
+app.add_typer(secrets.app, name="secrets")
+app.command("up")(up.up)
 
 
 def main() -> None:

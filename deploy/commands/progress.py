@@ -1,0 +1,81 @@
+"""`fengqiao progress …`: where each group stands, and a human's decision about where it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from shared import progress as store
+from shared.clock import SystemClock
+from shared.mongo import Mongo
+from shared.settings import ServiceSettings
+
+app = typer.Typer(help="Where each consumer group stands.", no_args_is_help=True)
+SERVICES = ("screening", "alerts", "assessment")
+
+
+def _mongo(settings: ServiceSettings, service: str) -> Mongo:
+    return Mongo(settings.mongo, f"{settings.prefix}fengqiao_{service}", app_name="fengqiao-progress")
+
+
+@app.command("show")
+def show() -> None:
+    """Print the stored offset of every group and partition."""
+    settings = ServiceSettings()
+
+    async def rows() -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+        for service in SERVICES:
+            mongo = _mongo(settings, service)
+            async for row in mongo[store.COLLECTION].find().sort("_id", 1):
+                found.append(
+                    (service, row["topic"], str(row["partition"]), str(row["next"]), str(row["epoch"]), row["owner"])
+                )
+            await mongo.close()
+        return found
+
+    table = Table("service", "topic", "partition", "next offset", "epoch", "owner")
+    for row in asyncio.run(rows()):
+        table.add_row(*row)
+    Console().print(table)
+
+
+@app.command("set")
+def set_offset(
+    service: Annotated[str, typer.Option(help="screening, alerts or assessment")],
+    topic: Annotated[str, typer.Option()],
+    partition: Annotated[int, typer.Option(min=0)],
+    to: Annotated[str, typer.Option(help="earliest, latest or an offset")],
+) -> None:
+    """Decide where a group goes on after its offset was lost. Replaying is safe: effects hang on natural keys."""
+    if service not in SERVICES:
+        typer.echo(f"--service is one of {', '.join(SERVICES)}", err=True)
+        raise typer.Exit(2)
+    settings = ServiceSettings()
+
+    async def decide() -> int:
+        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        await consumer.start()
+        mongo = _mongo(settings, service)
+        try:
+            tp = TopicPartition(topic, partition)
+            begin = (await consumer.beginning_offsets([tp]))[tp]
+            end = (await consumer.end_offsets([tp]))[tp]
+            offset = {"earliest": begin, "latest": end}.get(to, int(to) if to.isdigit() else -1)
+            if not begin <= offset <= end:
+                raise typer.BadParameter(f"--to is earliest ({begin}), latest ({end}) or an offset between them")
+            await store.decide(
+                mongo, topic, settings.prefix + service, partition, offset=offset, at=SystemClock().now()
+            )
+            return int(offset)
+        finally:
+            await consumer.stop()
+            await mongo.close()
+
+    offset = asyncio.run(decide())
+    Console().print(f"{topic}[{partition}] of {service} goes on at {offset}; restart the service")

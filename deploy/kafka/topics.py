@@ -1,0 +1,100 @@
+"""Declared topics and their application to a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.deadletter import dlq_topic
+
+DECLARATION: Final = Path(__file__).with_name("topics.yaml")
+_DAY_MS: Final = 24 * 3600 * 1000
+
+
+class TopicError(RuntimeError):
+    """A topic cannot be brought to what is declared; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A declared topic."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: dict[str, str]
+
+
+def declared(prefix: str = "", *, replication: int | None = None) -> list[Topic]:
+    """The topics of `topics.yaml` with their dead letters; `prefix` is for tests that share a broker."""
+    raw: dict[str, Any] = yaml.safe_load(DECLARATION.read_text(encoding="utf-8"))
+    defaults, dead = raw["defaults"], raw["dead_letters"]
+    copies = replication or int(defaults["replication_factor"])
+
+    def topic(name: str, partitions: int, days: int) -> Topic:
+        config = {
+            "retention.ms": str(days * _DAY_MS),
+            "max.message.bytes": str(defaults["max_message_bytes"]),
+            "cleanup.policy": "delete",
+        }
+        return Topic(name, partitions, copies, config)
+
+    topics = []
+    for row in raw["topics"]:
+        name = prefix + row["name"]
+        topics.append(topic(name, row["partitions"], defaults["retention_days"]))
+        topics.extend(
+            topic(dlq_topic(name, prefix + g), dead["partitions"], dead["retention_days"]) for g in row["groups"]
+        )
+    return topics
+
+
+async def apply(bootstrap: str, *, prefix: str = "", replication: int | None = None) -> list[str]:
+    """Create what is missing; returns the names created. Refuses a keyed topic with another number of partitions."""
+    wanted = declared(prefix, replication=replication)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="fengqiao.topics", request_timeout_ms=15_000)
+    try:
+        await admin.start()
+    except KafkaError as error:
+        raise TopicError(f"no Kafka at {bootstrap} ({type(error).__name__}): is it running?") from None
+    try:
+        existing = set(await admin.list_topics())
+        wrong = [
+            f"{t.name} has {have} partitions, declared are {t.partitions}"
+            for t in wanted
+            if t.name in existing and (have := await _partitions(admin, t.name)) != t.partitions
+        ]
+        if wrong:
+            raise TopicError("; ".join(wrong) + ". The order of keys would break: make a v2 topic and move over.")
+        missing = [t for t in wanted if t.name not in existing]
+        if missing:
+            await _create(admin, missing)
+        return [t.name for t in missing]
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, name: str) -> int:
+    described = await admin.describe_topics([name])
+    return len(described[0]["partitions"])
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
+    answer = await admin.create_topics(
+        [NewTopic(t.name, t.partitions, t.replication, topic_configs=t.config) for t in topics], timeout_ms=15_000
+    )
+    for name, code, *_ in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # another one was first: as good
+            raise TopicError(f"{name} was not created: {error.__name__}")
+
+
+def apply_topics(bootstrap: str, *, prefix: str = "", replication: int | None = None) -> list[str]:
+    """`apply` for callers without an event loop."""
+    return asyncio.run(apply(bootstrap, prefix=prefix, replication=replication))
