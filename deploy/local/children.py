@@ -59,7 +59,7 @@ class Children:
     """The child processes of one stack. Thread-safe; `close` kills what is left."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close while its own thread is in here
         self._closed = False
         self._living: list[subprocess.Popen[bytes]] = []
         self._guardian: subprocess.Popen[bytes] | None = None

@@ -61,6 +61,11 @@ class ContainerPart:
         self._docker().start()
         self.until_up()
 
+    def revive(self) -> None:
+        """Start again if it does not run."""
+        if not self.alive():
+            self.restart()
+
     def until_up(self) -> None:
         """Wait until the part answers."""
         until = time.monotonic() + self.timeout

@@ -7,16 +7,15 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
-from deploy.local.errors import UnavailableError
+from deploy.local.children import Children, end
+from deploy.local.errors import UnavailableError, log_tail
 
 KAFKA = "4.3.1"
 _LIST = Path(__file__).with_name("kafka-jars.sha256")
@@ -29,10 +28,6 @@ _LONGEST = 900.0  # seconds a download may take
 _AT_ONCE = 6  # jars that jgo fetches at a time
 
 Progress = Callable[[int, int, str], None]  # done, total, what
-
-
-class _Fetch(Protocol):
-    def __call__(self, into: Path, names: list[str], progress: Progress) -> None: ...
 
 
 def cache_dir() -> Path:
@@ -64,24 +59,27 @@ def differing(folder: Path) -> list[str]:
         return [name for name, bad in zip(wanted, pool.map(wrong, wanted.items()), strict=True) if bad]
 
 
-def classpath(progress: Progress = lambda done, total, what: None) -> str:
+def classpath(children: Children, log: Path, progress: Progress) -> str:
     """Return Kafka's class path, fetching the jars first if they are not in the cache.
 
+    Maven runs as one of `children` and writes to `log`. An exception that `progress` raises ends the fetching.
     Raises UnavailableError when they cannot be had or are not the pinned ones.
     """
     home = cache_dir() / f"kafka-{KAFKA}"
     with _locked(home.parent, home.name + ".lock"):
         if differing(home):
-            _fill(home, progress)
+            _fill(home, children, log, progress)
     return os.pathsep.join(str(home / name) for name in pinned())
 
 
-def _fill(home: Path, progress: Progress) -> None:
+def _fill(home: Path, children: Children, log: Path, progress: Progress) -> None:
     names = list(pinned())
-    fetch: _Fetch = _by_maven if shutil.which("mvn") else _by_jgo
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetch-") as draft_name:
         draft = Path(draft_name)
-        fetch(draft, names, progress)
+        if shutil.which("mvn"):
+            _by_maven(draft, names, children, log, progress)
+        else:
+            _by_jgo(draft, names, progress)
         if wrong := differing(draft):
             listed = "\n".join(f"    {name}" for name in wrong[:8])
             raise UnavailableError(
@@ -95,31 +93,26 @@ def _fill(home: Path, progress: Progress) -> None:
             (draft / name).replace(target)
 
 
-def _by_maven(into: Path, names: list[str], progress: Progress) -> None:
+def _by_maven(into: Path, names: list[str], children: Children, log: Path, progress: Progress) -> None:
     pom = into / "pom.xml"
     pom.write_text(_POM, encoding="utf-8")
     command = [
         *("mvn", "--quiet", "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"),
         *(f"-DoutputDirectory={into}", "-Dmdep.useRepositoryLayout=true", "-DincludeScope=runtime"),
     ]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        run = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
-        try:
-            until = time.monotonic() + _LONGEST
-            while run.poll() is None and time.monotonic() < until:
-                progress(sum((into / name).exists() for name in names), len(names), "Maven")
-                time.sleep(0.2)
-        finally:
-            if run.poll() is None:
-                run.kill()
-                run.wait()
-        if run.returncode != 0:
-            said.seek(0)
-            lines = "\n".join(f"    {line}" for line in said.read().splitlines()[-8:])
-            raise UnavailableError(
-                f"Maven could not fetch the jars of Kafka {KAFKA}:\n{lines}\n"
-                "  Check the network and ~/.m2/settings.xml, or name a running broker in FENGQIAO_KAFKA."
-            )
+    run = children.spawn(command, log=log)
+    try:
+        until = time.monotonic() + _LONGEST
+        while run.poll() is None and time.monotonic() < until:
+            progress(sum((into / name).exists() for name in names), len(names), "Maven")
+            time.sleep(0.2)
+    finally:
+        end([run], grace=0)
+    if run.returncode != 0:
+        raise UnavailableError(
+            f"Maven could not fetch the jars of Kafka {KAFKA}. The end of {log}:\n{log_tail(log, 8)}\n"
+            "  Check the network and ~/.m2/settings.xml, or name a running broker in FENGQIAO_KAFKA."
+        )
 
 
 def _by_jgo(into: Path, names: list[str], progress: Progress) -> None:

@@ -58,15 +58,13 @@ def properties(data: Path, port: int, controller_port: int) -> str:
     return "".join(f"{key}={value}\n" for key, value in rows.items())
 
 
-def prepare(
-    state: Path, ports: dict[str, int], children: Children, *, progress: jars.Progress | None = None
-) -> ProcessPart:
+def prepare(state: Path, ports: dict[str, int], children: Children, *, progress: jars.Progress) -> ProcessPart:
     """Find Java, fetch the jars, format the storage if it is new; return the part, not yet started.
 
     `ports` has `kafka` and `kafka_controller`. Raises LocalStackError with what to do.
     """
     runtime = java.find()
-    path = jars.classpath(*(() if progress is None else (progress,)))
+    path = jars.classpath(children, state / "logs" / "fetch.log", progress)
     home = state / "kafka"
     data = home / "data"
     log = state / "logs" / "kafka.log"

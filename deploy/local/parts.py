@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ class Part(Protocol):
     def restart(self) -> None:
         """Start it again, on the same port and data, and wait until it answers; one that still runs is killed first."""
 
+    def revive(self) -> None:
+        """Start it again as `restart` does, unless it runs."""
+
     def pause(self) -> None:
         """Stop its clock (SIGSTOP)."""
 
@@ -70,6 +74,7 @@ class ProcessPart:
     timeout: float = 60.0
     owned: bool = True
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _starting: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
@@ -108,8 +113,15 @@ class ProcessPart:
 
     def restart(self) -> None:
         """Kill what is left and start again on the same port and data."""
-        self.kill()
-        self.start()
+        with self._starting:
+            self.kill()
+            self.start()
+
+    def revive(self) -> None:
+        """Start again if it does not run; waits for a restart that somebody else is at."""
+        with self._starting:
+            if not self.alive():
+                self.start()
 
     def pause(self) -> None:
         """SIGSTOP."""
@@ -149,6 +161,10 @@ class ExternalPart:
         self._refuse()
 
     def restart(self) -> None:
+        """Refuse."""
+        self._refuse()
+
+    def revive(self) -> None:
         """Refuse."""
         self._refuse()
 

@@ -4,13 +4,15 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.local import choose, ports, progress
 from deploy.local.children import Children
+from deploy.local.errors import LocalStackError
 from deploy.local.parts import Part
 from deploy.local.state import held
 
@@ -78,13 +80,22 @@ def running(
         children = Children()
         at_end.callback(children.close)
         view = at_end.enter_context(progress.view(quiet=quiet))
-        request = choose.Request(
-            state, chosen, children, choose.order(prefer), view.fetching, test_commands, keep=reuse
-        )
+
+        def fetching(done: int, total: int, by: str) -> None:
+            if children.closed:
+                raise LocalStackError("the stack is being stopped")
+            view.fetching(done, total, by)
+
+        request = choose.Request(state, chosen, children, choose.order(prefer), fetching, test_commands, keep=reuse)
         with ThreadPoolExecutor(2, thread_name_prefix="start") as pool:
             kafka_start = pool.submit(choose.kafka, request)
             mongo_start = pool.submit(choose.mongo, request)
+            both: list[Future[Any]] = [kafka_start, mongo_start]
             try:
+                wait(both, return_when=FIRST_EXCEPTION)
+                for start in both:
+                    if start.done():
+                        start.result()
                 kafka, idempotent = kafka_start.result()
                 mongo = mongo_start.result()
             except BaseException:
