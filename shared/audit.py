@@ -116,6 +116,49 @@ async def record(
     return str(row["_id"])
 
 
+@dataclass(frozen=True)
+class Act:
+    """One act for `record_many`; the fields are those of `record`."""
+
+    actor: str
+    action: str
+    object: str
+    at: datetime
+    reason: str | None = None
+    result: str = "ok"
+
+
+async def record_many(mongo: Mongo, session: Session, acts: Sequence[Act], *, lane: str) -> None:
+    """Append rows to the day's chain of a lane of the caller's own (its instance), in three round trips for all."""
+    days: dict[str, list[Act]] = {}
+    for act in acts:
+        days.setdefault(f"{act.at.astimezone(UTC):%Y-%m-%d}/{lane}", []).append(act)
+    for chain, of_day in days.items():
+        head = await mongo[HEADS].find_one({"_id": chain}, session=session)
+        number, previous = (head["n"], head["hash"]) if head else (0, GENESIS)
+        rows = []
+        for act in of_day:
+            number += 1
+            row = {
+                "_id": f"{chain}/{number}",
+                "chain": chain,
+                "n": number,
+                "at": _stamp(act.at),
+                "actor": act.actor,
+                "action": act.action,
+                "object": act.object,
+                "reason": act.reason,
+                "result": act.result,
+                "detail": {},
+                "prev": previous,
+            }
+            previous = row["hash"] = digest(row)
+            rows.append(row)
+        change = {"$set": {"n": number, "hash": previous}}
+        await mongo[HEADS].update_one({"_id": chain}, change, upsert=True, session=session)
+        await mongo[ROWS].insert_many(rows, session=session)
+
+
 def digest(row: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of a row without its own hash."""
     body = {key: value for key, value in row.items() if key != "hash"}
