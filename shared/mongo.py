@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-import structlog
+from bson import Binary
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorCollection
 from pymongo import (
     ASCENDING,
@@ -75,8 +75,6 @@ _BOUND_S: Final = 20.0
 """How long one transaction is retried. with_transaction of the driver would go on for 120 s and cannot be told."""
 
 _DEPENDENCY_CODES: Final = frozenset({6, 7, 50, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-
-log = structlog.get_logger(__name__)
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -201,22 +199,19 @@ class Mongo:
     async def end_orphans(self) -> int:
         """End the transactions that a killed process of the same name left open; returns how many.
 
-        Without it their locks stand in the way of this process until mongod gives them up. Needs the privileges `inprog`
-        and `killAnySession`; without them it says so once and the server's own limit applies.
+        Without it their locks stand in the way of this process until mongod gives them up. It looks at the sessions of its
+        own database user only, which needs no privilege.
         """
         pipeline: list[Document] = [
-            {"$currentOp": {"allUsers": True, "idleSessions": True}},
+            {"$currentOp": {"allUsers": False, "idleSessions": True}},
             {"$match": {"appName": self.app_name, "transaction": {"$exists": True}, "lsid": {"$exists": True}}},
             {"$project": {"lsid": 1}},
         ]
         try:
             found = await self._client.admin.aggregate(pipeline).to_list(None)
             if found:
-                patterns = [{"lsid": {"id": row["lsid"]["id"], "uid": row["lsid"]["uid"]}} for row in found]
-                await self._client.admin.command("killAllSessionsByPattern", patterns)
-        except OperationFailure as error:
-            log.warning("orphans_not_ended", code=error.code, hint="grant inprog and killAnySession on the cluster")
-            return 0
+                ended = [{"id": Binary.from_uuid(row["lsid"]["id"])} for row in found]
+                await self._client.admin.command("killSessions", ended)
         except PyMongoError as error:
             raise Unavailable(type(error).__name__) from error
         return len(found)
