@@ -1,0 +1,84 @@
+"""The life of one petition as the clocks see it: its steps, in the order in which they happened.
+
+What a step may carry is listed here. Nothing about a petitioner's conduct can be expressed, so nothing about it can
+change a deadline (信访工作条例 Arts 26, 34, 47).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+BEIJING: Final = ZoneInfo("Asia/Shanghai")
+
+KINDS: Final = (
+    "filed",
+    "assigned",
+    "objected",
+    "accepted",
+    "not_accepted",
+    "extended",
+    "met",
+    "replied",
+    "served",
+    "executed",
+    "closed",
+    "evaluated",
+    "reopened",
+)
+_RANK: Final = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One lifecycle event. `at`: when it happened (filed: receipt by the unit); `recorded`: when it was entered."""
+
+    id: str
+    kind: str
+    at: datetime
+    recorded: datetime
+    unit: str = ""
+    channel: str = ""
+    purpose: str = "appeal"
+    accused: str | None = None
+    joined: str | None = None
+    route: str = "petition_procedure"
+    notified: datetime | None = None
+    days: int = 0
+    approver: str = ""
+    told: datetime | None = None
+    solved: bool | None = None
+    satisfied: bool | None = None
+
+
+@dataclass(frozen=True)
+class Life:
+    """A petition and its distinct steps in order of time; ties by the order of the procedure, then by event id."""
+
+    petition: str
+    jurisdiction: str
+    steps: tuple[Step, ...]
+
+    @property
+    def filed(self) -> Step | None:
+        """The registration, None while it has not arrived."""
+        return next((s for s in self.steps if s.kind == "filed"), None)
+
+    def until(self, moment: datetime) -> Life:
+        """The same life without what happened after `moment`."""
+        return Life(self.petition, self.jurisdiction, tuple(s for s in self.steps if s.at <= moment))
+
+
+def life_of(petition: str, jurisdiction: str, steps: Iterable[Step]) -> Life:
+    """Order steps; a step that came twice counts once."""
+    distinct = {s.id: s for s in steps}
+    ordered = sorted(distinct.values(), key=lambda s: (s.at, _RANK[s.kind], s.id))
+    return Life(petition, jurisdiction, tuple(ordered))
+
+
+def day_of(moment: datetime) -> date:
+    """The calendar day in Beijing."""
+    return moment.astimezone(BEIJING).date()

@@ -1,0 +1,180 @@
+"""Which clock holds where and when: effective-dated rules, a national base with provincial overlays.
+
+A rule says how long and by which article. There is no field by which a clock could be stopped or paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
+
+REG_TRANSFER: Final = "REG_TRANSFER"
+NOTIFY: Final = "NOTIFY"
+OBJECT: Final = "OBJECT"
+HANDLE: Final = "HANDLE"
+HANDLE_EXT: Final = "HANDLE_EXT"
+REVIEW_ASK: Final = "REVIEW_ASK"
+CODES: Final = (REG_TRANSFER, NOTIFY, OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
+CLOCKS: Final = (REG_TRANSFER, "NOTIFY_DIRECT", "NOTIFY_TRANSFERRED", OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
+WINDOWS: Final = frozenset({OBJECT, REVIEW_ASK})
+"""Rights that lapse, not duties that are broken: the time to object, the time to ask for a review."""
+
+Calendar = Callable[[date], bool | None]
+"""Whether a day is a working day; None where the holiday calendar does not know the year."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One sentence in Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def __add__(self, other: Text) -> Text:
+        return Text(self.zh + other.zh, self.en + other.en)
+
+
+NOTHING: Final = Text("", "")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long something may take. `working`: `days` are working days; `soon`: calendar days before the deadline."""
+
+    code: str
+    days: int
+    article: str
+    instrument: Text
+    working: bool = False
+    soon: int = 3
+    roll_over: bool = False
+    cite: Text = NOTHING
+    note: Text = NOTHING
+
+    @property
+    def basis(self) -> str:
+        """Instrument and article."""
+        return f"{self.instrument.zh} Art. {self.article}"
+
+    @property
+    def short(self) -> Text:
+        """Article as the derivation prints it."""
+        lead = self.cite
+        return Text(f"{lead.zh}第{self.article}条", f"{lead.en} Art. {self.article}".strip())
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The last day on which a duty is done in time, and what was counted on the way."""
+
+    due: date
+    skipped: tuple[date, ...] = ()
+    assumed: bool = False
+    """the holiday calendar did not know a year: Saturdays and Sundays only"""
+    rolled_from: date | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds in one place on one day."""
+
+    clocks: Mapping[str, Clock]
+    registrar: str = "petition_bureau"
+    direct_channels: frozenset[str] = frozenset()
+    not_petitions: frozenset[str] = frozenset()
+    own_notice: frozenset[str] = frozenset()
+    handle_routes: frozenset[str] = frozenset()
+    handle_purposes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One file of rules: from `since` (incl.) to `until` (excl.), in places whose code begins with one of `applies_to`."""
+
+    id: str
+    since: date
+    until: date | None
+    applies_to: tuple[str, ...]
+    rules: Rules
+
+    def holds(self, day: date, jurisdiction: str) -> bool:
+        """Whether it is in force there and then."""
+        in_time = self.since <= day and (self.until is None or day < self.until)
+        return in_time and (not self.applies_to or jurisdiction.startswith(self.applies_to))
+
+
+@dataclass
+class Rulebook:
+    """All instruments with the working-day calendar. Pure: the caches below only save work."""
+
+    instruments: tuple[Instrument, ...]
+    calendar: Calendar
+    _rules: dict[tuple[date, str], Rules | None] = field(default_factory=dict, repr=False)
+    _deadlines: dict[tuple[date, int, bool, bool], Deadline] = field(default_factory=dict, repr=False)
+
+    def on(self, day: date, jurisdiction: str) -> Rules | None:
+        """Rules of a day and place; None where no national instrument is in force (before 2005-05-01)."""
+        key = (day, jurisdiction)
+        if key not in self._rules:
+            self._rules[key] = self._merged(day, jurisdiction)
+        return self._rules[key]
+
+    def deadline(self, start: date, clock: Clock, extra: int = 0) -> Deadline:
+        """The last day of a clock that started on `start` (that day not counted), `extra` calendar days added."""
+        key = (start, clock.days + (0 if clock.working else extra), clock.working, clock.roll_over)
+        if key not in self._deadlines:
+            self._deadlines[key] = count(*key, self.calendar)
+        return self._deadlines[key]
+
+    def _merged(self, day: date, jurisdiction: str) -> Rules | None:
+        held = [i for i in self.instruments if i.holds(day, jurisdiction)]
+        base = next((i for i in held if not i.applies_to), None)
+        if base is None:
+            return None
+        clocks = dict(base.rules.clocks)
+        for overlay in sorted((i for i in held if i.applies_to), key=lambda i: (len(max(i.applies_to)), i.since)):
+            clocks |= overlay.rules.clocks
+        own = base.rules
+        return Rules(
+            clocks,
+            own.registrar,
+            own.direct_channels,
+            own.not_petitions,
+            own.own_notice,
+            own.handle_routes,
+            own.handle_purposes,
+        )
+
+
+def count(start: date, days: int, working: bool, roll_over: bool, calendar: Calendar) -> Deadline:
+    """Count `days` from the day after `start`."""
+    skipped: list[date] = []
+    assumed = False
+
+    def works(day: date) -> bool:
+        nonlocal assumed
+        known = calendar(day)
+        if known is None:
+            assumed = True
+            return day.weekday() < 5
+        return known
+
+    due = start
+    if working:
+        left = days
+        while left:
+            due += timedelta(days=1)
+            if works(due):
+                left -= 1
+            else:
+                skipped.append(due)
+    else:
+        due += timedelta(days=days)
+    rolled_from = None
+    if roll_over and not works(due):
+        rolled_from = due
+        while not works(due):
+            due += timedelta(days=1)
+    return Deadline(due, tuple(skipped), assumed, rolled_from)

@@ -1,0 +1,176 @@
+"""The clock rules as files: `deploy/policy/clocks/*.yaml`, or the folder in `FENGQIAO_CLOCKS`. Refused, not repaired.
+
+An overlay may shorten a national period, never lengthen it; no key can pause a clock (unknown keys are refused).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final
+
+import chinese_calendar
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from services.assessment.domain.rules import CLOCKS, NOTHING, Clock, Instrument, Rulebook, Rules, Text
+from shared.yamlfile import ConfigError, YamlDocument, read_yaml
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,59}$")]
+_CEILINGS: Final = {"HANDLE_EXT": 30}
+"""What no instrument may pass: an extension of more than 30 days (Art. 34)."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Words(_Strict):
+    """A text in both languages."""
+
+    zh: str = Field(min_length=1, max_length=100)
+    en: str = Field(min_length=1, max_length=200)
+
+    def text(self) -> Text:
+        """As the domain has it."""
+        return Text(self.zh, self.en)
+
+
+class ClockFile(_Strict):
+    """One clock of a file."""
+
+    days: int | None = Field(default=None, ge=1, le=180)
+    working_days: int | None = Field(default=None, ge=1, le=60)
+    article: str = Field(pattern=r"^\d{1,3}$")
+    soon: int = Field(default=3, ge=0, le=60)
+    roll_over: bool = False
+    note: Words | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> ClockFile:
+        if (self.days is None) == (self.working_days is None):
+            raise ValueError("give either days or working_days")
+        return self
+
+
+class InstrumentFile(_Strict):
+    """One file."""
+
+    id: Slug
+    from_: date = Field(alias="from")
+    until: date | None = None
+    applies_to: tuple[Annotated[str, StringConstraints(pattern=r"^\d{2,6}$")], ...] = ()
+    instrument: Words
+    cite: Words | None = None
+    registrar: Slug | None = None
+    direct_channels: frozenset[Slug] | None = None
+    not_petitions: frozenset[Slug] | None = None
+    own_notice: frozenset[Slug] = frozenset()
+    handle_routes: frozenset[Slug] | None = None
+    handle_purposes: frozenset[Slug] | None = None
+    clocks: dict[str, ClockFile] = Field(min_length=1)
+
+    def build(self) -> Instrument:
+        """As the domain has it."""
+        name, cite = self.instrument.text(), self.cite.text() if self.cite else NOTHING
+        clocks = {
+            code: Clock(
+                code=code,
+                days=c.days or c.working_days or 0,
+                article=c.article,
+                instrument=name,
+                working=c.working_days is not None,
+                soon=c.soon,
+                roll_over=c.roll_over,
+                cite=cite,
+                note=c.note.text() if c.note else NOTHING,
+            )
+            for code, c in self.clocks.items()
+        }
+        rules = Rules(
+            clocks,
+            self.registrar or "petition_bureau",
+            self.direct_channels or frozenset(),
+            self.not_petitions or frozenset(),
+            self.own_notice,
+            self.handle_routes or frozenset(),
+            self.handle_purposes or frozenset(),
+        )
+        return Instrument(self.id, self.from_, self.until, self.applies_to, rules)
+
+
+def working_day(day: date) -> bool | None:
+    """Whether it is a working day by the State Council's calendar; None for years whose calendar is not known."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:
+        return None
+
+
+def load_rules(path: Path | None = None) -> Rulebook:
+    """Rulebook from a folder or a single file, the packaged files by default. Raises `ConfigError`."""
+    if path is None:
+        with resources.as_file(resources.files("deploy") / "policy" / "clocks") as folder:
+            return _load(sorted(folder.glob("*.yaml")), str(folder))
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    return _load(files, str(path))
+
+
+def _load(files: Iterable[Path], where: str) -> Rulebook:
+    documents = [read_yaml(file, InstrumentFile) for file in files]
+    if not documents:
+        raise ConfigError(where, 1, "holds no *.yaml")
+    national = [d for d in documents if not d.value.applies_to]
+    if not national:
+        raise ConfigError(where, 1, "needs a national file (one without applies_to)")
+    for document in documents:
+        _check(document, documents, national)
+    return Rulebook(tuple(d.value.build() for d in documents), working_day)
+
+
+def _check(
+    document: YamlDocument[InstrumentFile],
+    documents: list[YamlDocument[InstrumentFile]],
+    national: list[YamlDocument[InstrumentFile]],
+) -> None:
+    own = document.value
+    if sum(d.value.id == own.id for d in documents) > 1:
+        raise document.error(f"id {own.id!r} is used by two files", "id")
+    if own.until is not None and own.until <= own.from_:
+        raise document.error("until has to be after from", "until")
+    for code, clock in own.clocks.items():
+        if code not in CLOCKS:
+            raise document.error(f"clock {code!r} is not one of {', '.join(CLOCKS)}", "clocks", code)
+        if (clock.days or 0) > _CEILINGS.get(code, 180):
+            raise document.error(f"{code} may not exceed {_CEILINGS[code]} days (Art. 34)", "clocks", code, "days")
+    if own.applies_to:
+        for base in national:
+            if _overlap(own, base.value):
+                _check_shorter(document, base.value)
+        return
+    for base in national:
+        if base is not document and _overlap(own, base.value):
+            raise document.error(f"is in force at the same time as {base.value.id!r}", "from")
+
+
+def _overlap(a: InstrumentFile, b: InstrumentFile) -> bool:
+    return (a.until is None or b.from_ < a.until) and (b.until is None or a.from_ < b.until)
+
+
+def _check_shorter(document: YamlDocument[InstrumentFile], base: InstrumentFile) -> None:
+    own = document.value
+    for given in ("registrar", "direct_channels", "not_petitions", "handle_routes", "handle_purposes"):
+        if getattr(own, given) is not None:
+            raise document.error("an overlay has clocks only", given)
+    for code, clock in own.clocks.items():
+        held = base.clocks.get(code)
+        if held is not None and _longest(clock) > _longest(held):
+            raise document.error(
+                f"{code} would be longer than in {base.id!r}; an overlay may only shorten", "clocks", code
+            )
+
+
+def _longest(clock: ClockFile) -> float:
+    """Calendar days, about: five working days a week."""
+    return clock.days or (clock.working_days or 0) * 7 / 5

@@ -1,0 +1,72 @@
+"""From a lifecycle event on the bus to a step of the domain."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from services.assessment.domain.life import Step
+from shared.events import (
+    Event,
+    PetitionAccepted,
+    PetitionData,
+    PetitionEvaluated,
+    PetitionExtended,
+    PetitionFiled,
+    PetitionNotAccepted,
+    PetitionStep,
+)
+
+_YEARS: Final = range(1949, 2200)
+
+
+class UnusableError(ValueError):
+    """An event of the right type that no clock can work with; `reason` is a slug for the dead-letter header."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+def step_of(event: Event) -> tuple[str, str, Step]:
+    """Petition id, county code and step of a lifecycle event. Raises `UnusableError`."""
+    data = event.data
+    if not isinstance(data, PetitionData):
+        raise UnusableError("not-a-petition-event", f"type {event.type}")
+    kind = event.type.removeprefix("fengqiao.petition.").removesuffix(".v1")
+    if isinstance(data, PetitionFiled):
+        step = Step(
+            id=str(event.id),
+            kind=kind,
+            at=data.received_at,
+            recorded=event.time,
+            unit=data.responsible_unit or "",
+            channel=data.channel,
+            purpose=data.purpose,
+            accused=data.accused_unit,
+            joined=data.joined,
+        )
+    elif isinstance(data, PetitionStep):
+        step = Step(id=str(event.id), kind=kind, at=data.at, recorded=event.time, unit=data.unit, **_details(data))
+    else:
+        raise UnusableError("not-a-step", f"type {event.type}")
+    for moment in (step.at, step.recorded, step.notified, step.told):
+        _check(moment)
+    return data.petition_id, data.jurisdiction, step
+
+
+def _details(data: PetitionStep) -> dict[str, Any]:
+    if isinstance(data, PetitionAccepted):
+        return {"route": data.route, "notified": data.notified_at}
+    if isinstance(data, PetitionNotAccepted):
+        return {"notified": data.notified_at}
+    if isinstance(data, PetitionExtended):
+        return {"days": data.days, "approver": data.approver, "told": data.reason_told_at}
+    if isinstance(data, PetitionEvaluated):
+        return {"solved": data.solved, "satisfied": data.satisfied}
+    return {}
+
+
+def _check(moment: datetime | None) -> None:
+    if moment is not None and moment.year not in _YEARS:
+        raise UnusableError("time-out-of-range", "a time lies outside 1949–2199")
