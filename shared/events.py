@@ -389,6 +389,9 @@ class ObligationData(Contract):
     derivation: str = Field(description="how the date came about, in words")
     at: AwareDatetime
     matter: str | None = None
+    explanation: Bilingual | None = Field(default=None, description="the derivation in both languages")
+    restricted: bool = Field(default=False, description="an accusation: never shown to the accused unit's subtree")
+    accused_unit: str | None = None
 
     def key(self) -> str:
         """Kafka key: the unit."""
