@@ -1,0 +1,56 @@
+"""The intake's composition root."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.intake.handlers import Intake, Keys
+from services.intake.http import add_routes
+from services.intake.ports import Proposal
+from services.intake.settings import Settings
+from services.intake.store import INDEXES, MongoStore
+from services.intake.throttle import Throttle
+from services.intake.vault import Vault
+from shared import signals
+from shared.access import Access
+from shared.directory import directory
+from shared.events import EVENT_TYPES, PETITIONS
+from shared.keys import load_key
+from shared.service import Service
+from shared.web import install
+
+IMPORT_LIMIT = 20 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the service; nothing connects yet."""
+    settings = settings or Settings()
+    produced = [name for name, model in EVENT_TYPES.items() if model.topic_name == PETITIONS]
+    service = Service("intake", settings, title="Fengqiao intake 信访登记", produces=produced)
+    demo = settings.env == "demo"
+    units = directory()
+    index_key = load_key(settings.secrets, "index", create=demo)
+    vault = Vault(load_key(settings.secrets, "identity", create=demo), settings.vault_profile)
+    store = MongoStore(service.mongo, vault, index_key=index_key, lane=service.instance, prefix=settings.prefix)
+    intake = Intake(
+        store,
+        service.clock,
+        Keys(pseudonym=load_key(settings.secrets, "pseudonym", create=demo), index=index_key),
+        units,
+        propose=_no_proposal,
+        signals=_signals,
+    )
+    rates = {"filing": settings.rate_filing, "form": settings.rate_form, "progress": settings.rate_progress}
+    throttle = Throttle(rates, settings.proxies())
+    service.indexes(INDEXES)
+    install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
+    add_routes(service.app, intake, Access.of(settings, service.clock, units), throttle)
+    return service.app
+
+
+def _signals(title: str, text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(signal.slug for signal in signals.find(title, text)))
+
+
+def _no_proposal(_title: str, _text: str) -> Proposal | None:
+    return None

@@ -1,0 +1,151 @@
+"""A petition as it is filed: what is allowed, and what is registered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.intake.domain.identity import Identity, IdentityError
+from services.intake.domain.texts import is_blank, says_something
+
+TITLE_MAX: Final = 200
+TEXT_MAX: Final = 20_000
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""A sender's clock may run ahead by this much; the time is then taken as the time of receipt, so none is in the future."""
+LEVELS: Final = ("village", "town", "county", "prefecture", "province", "central")
+PURPOSES: Final = ("suggestion", "accusation", "appeal", "consult")
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
+    """The request cannot be done. `code` is stable; `detail` quotes nothing that was sent."""
+
+    def __init__(self, code: str, detail: str, *, field: str | None = None, **extra: object) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.extra = extra
+
+
+@dataclass(frozen=True)
+class Filing:
+    """What came in, read and typed but not yet judged."""
+
+    channel: str
+    jurisdiction: str
+    title: str
+    text: str
+    submitted_at: datetime | None = None
+    identity: Identity = field(default_factory=Identity)
+    purpose: str = "appeal"
+    topic: str | None = None
+    town: str | None = None
+    headcount: int | None = None
+    representatives: int | None = None
+    level_presented: str | None = None
+    external_id: str | None = None
+    joined: str | None = None
+    accused_unit: str | None = None
+
+    @property
+    def is_accusation(self) -> bool:
+        """检举控告: none of its text leaves the vault."""
+        return self.purpose == "accusation"
+
+
+@dataclass(frozen=True)
+class CodeLists:
+    """The slugs of the directory that a filing may use."""
+
+    channels: Collection[str]
+    face_to_face: Collection[str]
+    topics: Collection[str]
+
+
+def checked(filing: Filing, codes: CodeLists, *, now: datetime) -> Filing:
+    """The filing with its identity normalised and its time settled; raises `Refused` for the first thing wrong."""
+    _check_texts(filing)
+    _check_codes(filing, codes)
+    _check_people(filing, codes)
+    if filing.accused_unit is not None and not filing.is_accusation:
+        raise Refused("accused-without-accusation", "accused_unit goes with purpose accusation", field="accused_unit")
+    submitted = filing.submitted_at or now
+    if submitted > now + CLOCK_SKEW:
+        raise Refused("submitted-in-future", "submitted_at lies in the future", field="submitted_at")
+    try:
+        identity = filing.identity.normalised()
+    except IdentityError as error:
+        raise Refused("identity-invalid", error.detail, field=error.field) from None
+    return replace(filing, submitted_at=min(submitted, now), identity=identity)
+
+
+def _check_texts(filing: Filing) -> None:
+    if not 1 <= len(filing.title) <= TITLE_MAX or is_blank(filing.title):
+        raise Refused("title-invalid", f"the title has 1 to {TITLE_MAX} characters, not only spaces", field="title")
+    if not 1 <= len(filing.text) <= TEXT_MAX or not says_something(filing.text):
+        detail = f"the text has 1 to {TEXT_MAX} characters, not only spaces and punctuation"
+        raise Refused("text-invalid", detail, field="text")
+
+
+def _check_codes(filing: Filing, codes: CodeLists) -> None:
+    for name, value, allowed in (
+        ("channel", filing.channel, codes.channels),
+        ("topic", filing.topic, codes.topics),
+        ("purpose", filing.purpose, PURPOSES),
+        ("level_presented", filing.level_presented, LEVELS),
+    ):
+        if value is not None and value not in allowed:
+            raise Refused(f"{name.replace('_', '-')}-unknown", f"one of: {', '.join(allowed)}", field=name)
+
+
+def _check_people(filing: Filing, codes: CodeLists) -> None:
+    for name, count in (("headcount", filing.headcount), ("representatives", filing.representatives)):
+        if count is None:
+            continue
+        if filing.channel not in codes.face_to_face:
+            detail = f"only visits have it; channels: {', '.join(codes.face_to_face)}"
+            raise Refused(f"{name}-not-a-visit", detail, field=name)
+        if not 1 <= count <= 100_000:
+            raise Refused(f"{name}-invalid", "a number from 1 to 100,000", field=name)
+    if filing.representatives is not None and filing.representatives > (filing.headcount or 0):
+        detail = "there cannot be more representatives than people; send headcount too"
+        raise Refused("representatives-exceed-headcount", detail, field="representatives")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A petition as it is kept: masked texts, a pseudonym, no identity. `text` is empty for an accusation."""
+
+    petition_id: str
+    receipt: str
+    code_hash: str
+    channel: str
+    jurisdiction: str
+    title: str
+    text: str
+    fingerprint: str
+    petitioner: str
+    submitted_at: datetime
+    received_at: datetime
+    purpose: str
+    topic: str | None
+    topic_source: str
+    """`filer` if it came with the petition, `proposed` if a classifier chose it, `none`"""
+    responsible_unit: str | None
+    town: str | None
+    headcount: int | None
+    representatives: int | None
+    level_presented: str | None
+    level_competent: str
+    external_id: str | None
+    joined: str | None
+    accused_unit: str | None
+    signals: tuple[str, ...]
+    traceparent: str | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """An accusation: hidden from the accused unit and everything under it."""
+        return self.purpose == "accusation"

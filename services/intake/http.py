@@ -1,0 +1,197 @@
+"""The intake's HTTP interface: filing, reading, steps, the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+import orjson
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+
+from services.intake.bodies import PetitionIn, ReasonIn, StepIn
+from services.intake.domain.petition import Refused
+from services.intake.handlers import Intake
+from services.intake.ports import Filter, Record
+from services.intake.throttle import Throttle
+from services.intake.views import is_shown, public_view, staff_view
+from shared.access import Access, Principal, may, require
+from shared.instants import Instant
+from shared.web import Problem, idempotency_key, json_body, read_json
+
+STATUS: Final[Mapping[str, int]] = {
+    "petition-unknown": 404,
+    "receipt-or-code-wrong": 404,
+    "transition-not-allowed": 409,
+    "version-conflict": 409,
+    "external-id-taken": 409,
+}
+
+
+def problem_of(refused: Refused) -> Problem:
+    """The problem document of a refusal; 422 where nothing else is said."""
+    extra: dict[str, Any] = dict(refused.extra)
+    if refused.field:
+        extra["errors"] = [{"field": refused.field, "code": refused.code, "detail": refused.detail}]
+    return Problem(STATUS.get(refused.code, 422), refused.code, refused.detail, **extra)
+
+
+async def refused_handler(_: Request, error: Exception) -> Response:
+    """Exception handler for `Refused`."""
+    assert isinstance(error, Refused)
+    return problem_of(error).response()
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def trace_of(request: Request) -> str | None:
+    """The request's trace context, as the service's middleware found or made it."""
+    return getattr(request.state, "traceparent", None)
+
+
+def add_routes(app: FastAPI, intake: Intake, access: Access, throttle: Throttle) -> None:
+    """Mount the interface."""
+    app.add_exception_handler(Refused, refused_handler)
+    app.include_router(_public(intake, throttle))
+    app.include_router(_staff(intake, access))
+
+
+def _public(intake: Intake, throttle: Throttle) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["public"])
+
+    @router.post("/petitions", status_code=201, openapi_extra=json_body(PetitionIn, key=True))
+    async def file_petition(request: Request) -> Response:
+        """Register a petition: anybody's right. The same Idempotency-Key and body again give the same answer."""
+        await throttle.check("filing", request)
+        key = idempotency_key(request)
+        body = await read_json(request, PetitionIn)
+        filed = await intake.file(body.filing(), key, traceparent=trace_of(request))
+        return answer(
+            {
+                "petition_id": filed.petition_id,
+                "receipt": filed.receipt,
+                "query_code": filed.query_code,
+                "status": filed.status,
+            },
+            201,
+            {"Idempotent-Replayed": "true"} if filed.replayed else None,
+        )
+
+    @router.get("/progress")
+    async def progress(
+        request: Request,
+        receipt: Annotated[str, Query(max_length=60)],
+        code: Annotated[str, Query(max_length=60)],
+        lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+    ) -> Response:
+        """Where a petition stands, for whoever has receipt number and query code."""
+        await throttle.check("progress", request)
+        return answer(public_view(await intake.progress(receipt, code), intake.units, lang))
+
+    return router
+
+
+def _staff(intake: Intake, access: Access) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["staff"])
+    reader = Annotated[Principal, Depends(require(access, *may("petitions.read")))]
+    handler = Annotated[Principal, Depends(require(access, *may("petitions.handle")))]
+    opener = Annotated[Principal, Depends(require(access, *may("identity.read")))]
+    eraser = Annotated[Principal, Depends(require(access, "leader"))]
+
+    async def shown(petition_id: str, principal: Principal) -> Record:
+        """The petition, or the same 404 whether it is not there or not theirs to see."""
+        record = await intake.petition(petition_id)
+        if not is_shown(record, principal, intake.units):
+            raise Refused("petition-unknown", "there is no such petition")
+        return record
+
+    @router.get("/petitions")
+    async def petitions(
+        principal: reader,
+        *,
+        status: str | None = None,
+        channel: str | None = None,
+        topic: str | None = None,
+        unit: str | None = None,
+        jurisdiction: str | None = None,
+        petitioner: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        size: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """Petitions in the caller's scope, newest first; `next` is the cursor of the page after this one."""
+        scope = principal.scope(intake.units)
+        if scope.jurisdiction is not None and jurisdiction not in {None, scope.jurisdiction}:
+            return answer({"items": [], "next": None})
+        wanted = Filter(
+            jurisdiction=scope.jurisdiction or jurisdiction,
+            status=status,
+            channel=channel,
+            topic=topic,
+            unit=unit,
+            petitioner=petitioner,
+            since=since,
+            until=until,
+            under=intake.units.subtree(scope.unit) if scope.unit else frozenset(),
+            barred=scope.barred,
+            hide_accusations_without_unit=scope.unit is not None,
+        )
+        records, following = await intake.page(wanted, size=size, cursor=cursor)
+        return answer({"items": [staff_view(record) for record in records], "next": following})
+
+    @router.get("/petitions/{petition_id}")
+    async def petition(petition_id: str, principal: reader) -> Response:
+        """One petition with its history; texts masked."""
+        record = await shown(petition_id, principal)
+        view = staff_view(record, await intake.store.same_text(record))
+        return answer(view, headers={"ETag": f'"{record.life.version}"'})
+
+    @router.post("/petitions/{petition_id}/events", status_code=201, openapi_extra=json_body(StepIn))
+    async def step(petition_id: str, request: Request, principal: handler) -> Response:
+        """Take a step. 409 `transition-not-allowed` names what may come instead."""
+        key = idempotency_key(request) if "idempotency-key" in request.headers else uuid4().hex
+        body = await read_json(request, StepIn)
+        await shown(petition_id, principal)
+        wanted = body.step(principal.account, may_name_actor=principal.role == "duty_officer")
+        if (
+            principal.unit
+            and wanted.unit
+            and body.type != "assigned"
+            and not intake.units.covers(principal.unit, wanted.unit)
+        ):
+            raise Problem(403, "unit-not-yours", "an account of a unit enters the steps of that unit")
+        done = await intake.step(
+            petition_id,
+            wanted,
+            key,
+            account=principal.account,
+            expected=body.version,
+            traceparent=trace_of(request),
+        )
+        return answer(
+            {"petition_id": done.petition_id, "status": done.status, "version": done.version},
+            201,
+            {"Idempotent-Replayed": "true"} if done.replayed else None,
+        )
+
+    @router.post("/petitions/{petition_id}/identity", openapi_extra=json_body(ReasonIn))
+    async def identity(petition_id: str, request: Request, principal: opener) -> Response:
+        """Who petitions, and the texts as they were sent. The reason and the reader go into the audit log first."""
+        body = await read_json(request, ReasonIn)
+        record = await shown(petition_id, principal)
+        held = await intake.identity(record, account=principal.account, reason=body.reason)
+        return answer({"petition_id": petition_id, "identity": held})
+
+    @router.delete("/petitions/{petition_id}/identity", openapi_extra=json_body(ReasonIn))
+    async def forget(petition_id: str, request: Request, principal: eraser) -> Response:
+        """Delete the petitioner's key. What was sealed with it, in every petition of theirs here, is gone for good."""
+        body = await read_json(request, ReasonIn)
+        record = await shown(petition_id, principal)
+        erased = await intake.forget(record, account=principal.account, reason=body.reason)
+        return answer({"petition_id": petition_id, "erased": erased})
+
+    return router

@@ -1,0 +1,38 @@
+"""Settings of the intake (environment, prefix `FENGQIAO_`)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the intake is told from outside. Rates are written as in `100/second` and hold for one address."""
+
+    port: int = Field(default=8001, ge=0, le=65535)
+    vault_profile: Literal["A256GCM", "SM4GCM"] = Field(default="A256GCM", description="cipher of new identity records")
+    rate_filing: str = Field(default="", description="filing API; empty: 50/second, in the demo 5000/second")
+    rate_form: str = Field(default="", description="public form; empty: 5/minute, in the demo 60/minute")
+    rate_progress: str = Field(default="", description="progress look-ups; empty: 20/minute, in the demo 600/minute")
+    trusted_proxies: str = Field(default="", description="networks whose X-Forwarded-For is believed, comma-separated")
+    screening_timeout_s: float = Field(default=0.8, gt=0, le=5, description="wait for suggestions of similar matters")
+
+    @model_validator(mode="after")
+    def _rates(self) -> Settings:
+        demo = self.env == "demo"
+        for name, usual, generous in (
+            ("rate_filing", "50/second", "5000/second"),
+            ("rate_form", "5/minute", "60/minute"),
+            ("rate_progress", "20/minute", "600/minute"),
+        ):
+            if not getattr(self, name):
+                object.__setattr__(self, name, generous if demo else usual)
+        return self
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The trusted networks; raises `ValueError` for one that is none."""
+        return tuple(ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip())
