@@ -18,11 +18,13 @@ from deploy.local.children import Children, end
 from deploy.local.errors import UnavailableError, log_tail
 
 KAFKA = "4.3.1"
+_LOG4J = "2.25.4"  # what Kafka brings; without its bridge the broker writes no log
 _LIST = Path(__file__).with_name("kafka-jars.sha256")
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>fengqiao</groupId><artifactId>local-kafka</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA}</version>
-</dependency></dependencies></project>
+</dependency><dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId>
+<version>{_LOG4J}</version></dependency></dependencies></project>
 """
 _LONGEST = 900.0  # seconds a download may take
 _AT_ONCE = 6  # jars that jgo fetches at a time

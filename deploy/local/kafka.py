@@ -75,7 +75,7 @@ def prepare(state: Path, ports: dict[str, int], children: Children, *, progress:
     logging_settings.write_text(_LOGGING, encoding="utf-8")
     base = [runtime.program, *_HEAP, f"-Dlog4j2.configurationFile={logging_settings}", "-cp", path]
     if not (data / "meta.properties").exists():
-        _format(children, [*base, "kafka.tools.StorageTool"], settings, log)
+        _format(children, [base[0], "-XX:TieredStopAtLevel=1", *base[1:], "kafka.tools.StorageTool"], settings, log)
     bootstrap = f"{HOST}:{ports['kafka']}"
     return ProcessPart(
         name="kafka",
