@@ -92,7 +92,9 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         """Subscribe through the broker. The acknowledgement policy is named here: the default would lose records."""
         self._subscriber = broker.subscriber(
             self.who.topic,
-            group_id=self.who.group,
+            # One Kafka group a topic: consumers of one group that want different topics would rebalance each other.
+            group_id=f"{self.who.group}.{self.who.topic}",
+            group_instance_id=self.who.instance,  # a restarted process gets its partitions back at once
             batch=True,
             max_records=self._settings.batch_max,
             batch_timeout_ms=self._settings.batch_wait_ms,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from pymongo import ReturnDocument
+
 from shared.mongo import DuplicateKeyError, Mongo
 
 COLLECTION: Final = "leases"
@@ -26,18 +28,24 @@ class Lease:
     async def hold(self) -> bool:
         """Take or renew it for 15 s by the server's clock; False while somebody else has it."""
         until = {"$add": ["$$NOW", int(TTL.total_seconds() * 1000)]}
+        free = {"$or": [{"$eq": [{"$ifNull": ["$owner", self._owner]}, self._owner]}, {"$lte": ["$until", "$$NOW"]}]}
         try:
-            await self._mongo[COLLECTION].update_one(
-                {
-                    "_id": self._name,
-                    "$or": [{"owner": self._owner}, {"$expr": {"$lte": ["$until", "$$NOW"]}}],
-                },
-                [{"$set": {"owner": self._owner, "until": until}}],
+            row = await self._mongo[COLLECTION].find_one_and_update(
+                {"_id": self._name},
+                [
+                    {
+                        "$set": {
+                            "owner": {"$cond": [free, self._owner, "$owner"]},
+                            "until": {"$cond": [free, until, "$until"]},
+                        }
+                    }
+                ],
                 upsert=True,
+                return_document=ReturnDocument.AFTER,
             )
-        except DuplicateKeyError:  # the row is there and did not match: it is somebody else's
+        except DuplicateKeyError:  # two made the row at once: the other was first
             return False
-        return True
+        return bool(row["owner"] == self._owner)
 
     async def release(self) -> None:
         """Give it back, so that the next one need not wait."""

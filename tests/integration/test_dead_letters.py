@@ -1,0 +1,119 @@
+"""Group F of the bad inputs: what cannot be processed is in the dead letters with its bytes, and the rest goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli import app
+from deploy.local.stack import Stack
+from shared.events import encode
+from tests.support.spine import COUNTY, Spine, filed, read_all, send
+
+pytestmark = pytest.mark.stack
+KEY = COUNTY.encode()
+
+
+@pytest.fixture
+async def spine(stack: Stack, tmp_path: Path) -> AsyncIterator[Spine]:
+    spine = Spine(stack, tmp_path)
+    await spine.topics()
+    yield spine
+    spine.close()
+
+
+def changed(**fields: Any) -> bytes:
+    """A filed event with some envelope fields changed."""
+    return orjson.dumps({**orjson.loads(encode(filed(900))), **fields})
+
+
+BAD: list[tuple[str, bytes | None, bytes | None, list[tuple[str, Any]], str]] = [
+    ("62 tombstone", KEY, None, [], "tombstone"),
+    ("62 empty", KEY, b"", [], "empty"),
+    ("62 not JSON", KEY, b"petition", [], "not-json"),
+    ("62 JSON of another type", KEY, b"[1, 2]", [], "not-an-object"),
+    ("62 truncated", KEY, encode(filed(901))[:200], [], "not-json"),
+    ("62 over 1 MB", KEY, b'{"a":"' + b"x" * 1_000_010 + b'"}', [], "too-large"),
+    ("63 no key", None, encode(filed(902)), [], "key-missing"),
+    ("63 key of another county", b"370900", encode(filed(903)), [], "key-mismatch"),
+    ("63 key is no UTF-8", b"\xff\xfe", encode(filed(904)), [], "key-mismatch"),
+    ("65 unknown type", KEY, changed(type="fengqiao.petition.burnt.v1"), [], "unknown-type"),
+    ("65 no type", KEY, changed(type=None), [], "unknown-type"),
+    ("66 newer schema", KEY, changed(schemaversion=2), [], "newer-schema"),
+    ("data of another shape", KEY, changed(data={"petition_id": "x"}), [], "schema"),
+    ("NaN", KEY, b'{"type": NaN}', [], "not-json"),
+    ("67 refused by the service", KEY, encode(filed(905, title="permanent")), [], "not-for-us"),
+    ("a failure nobody foresaw", KEY, encode(filed(906, title="boom")), [], "unexpected"),
+]
+
+STRANGE_HEADERS: list[list[tuple[str, Any]]] = [
+    [("a", None)],
+    [("a", b"\xff\xfe")],
+    [("a", b"1"), ("a", b"2")],
+    [(f"h{n}", b"x") for n in range(200)],
+    [("big", b"x" * 65_536)],
+    [("content-type", b"text/plain")],
+    [("content-type", b"application/x-pickle")],
+    [("reply_to", b"alerts.warnings.v1")],
+    [("correlation_id", b"\x00")],
+]
+
+
+async def test_bad_records_are_buried_with_their_bytes_and_the_rest_goes_on(spine: Spine) -> None:
+    run = spine.prefix
+    records: list[tuple[bytes | None, bytes | None, list[tuple[str, Any]]]] = []
+    for n, (_, key, value, headers, _) in enumerate(BAD):
+        records += [(KEY, encode(filed(n, run=run)), []), (key, value, headers)]
+    spine.start()
+    await send(spine.stack.kafka, spine.petitions, records)
+    await spine.drained(len(BAD))
+    await spine.published(2 * len(BAD))
+    await spine.check_exact({f"{run}-{n}" for n in range(len(BAD))})
+
+    letters = await read_all(spine.stack.kafka, spine.dlq)
+    found = sorted((dict(r.headers)["dlq-reason"].decode(), r.key or b"", r.value or b"") for r in letters)
+    assert found == sorted((reason, key or b"", value or b"") for _, key, value, _, reason in BAD)
+    for record in letters:
+        headers = dict(record.headers)
+        assert headers["dlq-orig-topic"].decode() == spine.petitions
+        assert headers["dlq-group"].decode() == f"{run}counting"
+        assert {"dlq-orig-partition", "dlq-orig-offset", "dlq-orig-timestamp-ms", "dlq-version"} <= set(headers)
+    assert "春节前" not in spine.log()
+
+
+async def test_strange_headers_stop_nothing_and_steer_nothing(spine: Spine) -> None:
+    warnings = f"{spine.prefix}alerts.warnings.v1"
+    records = [(KEY, encode(filed(n, run=spine.prefix)), headers) for n, headers in enumerate(STRANGE_HEADERS)]
+    spine.start()
+    await send(spine.stack.kafka, spine.petitions, records)
+    await spine.drained(len(records))
+    await spine.check_exact({f"{spine.prefix}-{n}" for n in range(len(records))})
+    assert await read_all(spine.stack.kafka, spine.dlq) == []
+    assert await read_all(spine.stack.kafka, warnings) == []
+
+
+async def test_the_dlq_command_lists_shows_and_sends_again(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    spine.start()
+    await send(spine.stack.kafka, spine.petitions, [(KEY, b"13812345678 broken", [("a", b"\xff")])])
+    await spine.published(1)
+    for name, value in spine.environment("cli").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("deploy.commands.dlq.declared", lambda _prefix: [type("T", (), {"name": spine.dlq})])
+    runner = CliRunner()
+
+    def call(*words: str) -> str:
+        result = runner.invoke(app, ["dlq", *words], env={"COLUMNS": "200"})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "not-json" in await asyncio.to_thread(call, "list")
+    shown = await asyncio.to_thread(call, "show", f"{spine.dlq}@0")
+    assert "[phone] broken" in shown
+    assert "13812345678" not in shown
+    assert "would be sent again" in await asyncio.to_thread(call, "replay")
+    assert "sent 1" in await asyncio.to_thread(call, "replay", "--send")
+    await spine.published(2)
