@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.assessment.domain.life import Step
+from shared.clock import to_millis
 from shared.events import (
     Event,
     PetitionAccepted,
@@ -38,8 +39,8 @@ def step_of(event: Event) -> tuple[str, str, Step]:
         step = Step(
             id=str(event.id),
             kind=kind,
-            at=data.received_at,
-            recorded=event.time,
+            at=_moment(data.received_at),
+            recorded=_moment(event.time),
             unit=data.responsible_unit or "",
             channel=data.channel,
             purpose=data.purpose,
@@ -47,26 +48,28 @@ def step_of(event: Event) -> tuple[str, str, Step]:
             joined=data.joined,
         )
     elif isinstance(data, PetitionStep):
-        step = Step(id=str(event.id), kind=kind, at=data.at, recorded=event.time, unit=data.unit, **_details(data))
+        step = Step(
+            id=str(event.id), kind=kind, at=data.at, recorded=_moment(event.time), unit=data.unit, **_details(data)
+        )
     else:
         raise UnusableError("not-a-step", f"type {event.type}")
-    for moment in (step.at, step.recorded, step.notified, step.told):
-        _check(moment)
     return data.petition_id, data.jurisdiction, step
 
 
 def _details(data: PetitionStep) -> dict[str, Any]:
     if isinstance(data, PetitionAccepted):
-        return {"route": data.route, "notified": data.notified_at}
+        return {"route": data.route, "notified": data.notified_at and _moment(data.notified_at)}
     if isinstance(data, PetitionNotAccepted):
-        return {"notified": data.notified_at}
+        return {"notified": data.notified_at and _moment(data.notified_at)}
     if isinstance(data, PetitionExtended):
-        return {"days": data.days, "approver": data.approver, "told": data.reason_told_at}
+        return {"days": data.days, "approver": data.approver, "told": _moment(data.reason_told_at)}
     if isinstance(data, PetitionEvaluated):
         return {"solved": data.solved, "satisfied": data.satisfied}
     return {}
 
 
-def _check(moment: datetime | None) -> None:
-    if moment is not None and moment.year not in _YEARS:
+def _moment(moment: datetime) -> datetime:
+    """In whole milliseconds, as it is stored: what is kept must order itself like what arrives."""
+    if moment.year not in _YEARS:
         raise UnusableError("time-out-of-range", "a time lies outside 1949–2199")
+    return to_millis(moment)

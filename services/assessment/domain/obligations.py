@@ -285,8 +285,9 @@ def _handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
         else:
             may_extend = False
             done = replied is not None and not base.late
+            unused = Text("原期限内已办结,未用延期", "answered before the extension was needed")
             yield base if done else replace(base, excluded=Text("已依法延期", "extended under Art. 34"))
-            yield extension
+            yield replace(extension, excluded=unused) if done else extension
         reopened = None if replied is None else _after(life.steps, replied, frozenset({"reopened"}))
         if reopened is None or reopened.at <= start.at:
             return

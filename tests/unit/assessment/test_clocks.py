@@ -262,7 +262,7 @@ class TestHandling:
         story("replied", "2026-04-29")
         found = worked(story)
         assert found["HANDLE"].state(at("2026-06-01")) == "met"
-        assert found["HANDLE_EXT"].state(at("2026-06-01")) == "met"
+        assert found["HANDLE_EXT"].state(at("2026-06-01")) == "excluded"
 
     def test_accepting_again_moves_the_duty_not_the_date(self) -> None:
         story = self.accepted()

@@ -1,0 +1,140 @@
+"""What the service keeps of petitions and obligations, and how new steps change it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from services.assessment.domain.facts import Facts, facts_of
+from services.assessment.domain.life import Step, life_of
+from services.assessment.domain.obligations import Obligation, obligations
+from services.assessment.domain.rules import WINDOWS, Rulebook, Text
+
+FindingKind = Literal["due_soon", "breached", "met"]
+HISTORY: Final = timedelta(days=90)
+"""A deadline that had passed that long before its start was entered came in with an old ledger: it is shown and counted,
+but not announced. A shorter delay is a unit that enters late, and is announced."""
+
+_SUPERSEDED: Final = Text("起算步骤已被更早的步骤取代", "an earlier step starts this clock")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is kept of one petition. `owed`: ids of its obligations."""
+
+    petition: str
+    jurisdiction: str
+    steps: tuple[Step, ...] = ()
+    owed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One obligation as kept. `told`: the findings that were published of it."""
+
+    obligation: Obligation
+    told: frozenset[str] = frozenset()
+    restricted: bool = False
+    accused: str | None = None
+    historic: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Has a deadline, and nothing ended or excluded it."""
+        o = self.obligation
+        return o.excluded is None and o.due is not None and o.ended is None
+
+    @property
+    def watch(self) -> datetime | None:
+        """When the clock has to look at it next; None for never."""
+        if not self.open or self.historic or self.obligation.code in WINDOWS or "breached" in self.told:
+            return None
+        return self.obligation.breach_at if "due_soon" in self.told else self.obligation.soon_at
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to publish about an obligation: what became true, and when."""
+
+    kind: FindingKind
+    row: Row
+    at: datetime
+    trace: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one petition's new steps lead to."""
+
+    held: Held
+    new: tuple[Step, ...]
+    facts: Facts | None
+    rows: tuple[Row, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def fresh(held: Held, steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps that are not kept yet, each once."""
+    known = {s.id for s in held.steps}
+    new: dict[str, Step] = {}
+    for step in steps:
+        if step.id not in known:
+            new.setdefault(step.id, step)
+    return tuple(new.values())
+
+
+def plan(
+    held: Held, new: Sequence[Step], rows: Mapping[str, Row], book: Rulebook, traces: Mapping[str, str | None]
+) -> Change:
+    """Work out what is to be kept and published after `new` steps. `rows`: the obligations kept so far.
+
+    Nothing is worked out before the filing is there: only it says whether this is an accusation.
+    """
+    steps = (*held.steps, *new)
+    life = life_of(held.petition, held.jurisdiction, steps)
+    facts = facts_of(life)
+    if facts is None:
+        return Change(replace(held, steps=steps), tuple(new), None)
+    worked = obligations(life, book)
+    changed: list[Row] = []
+    findings: list[Finding] = []
+    for obligation in worked:
+        row, found = _row(obligation, rows.get(obligation.id), facts, traces)
+        if found is not None:
+            findings.append(found)
+        if row != rows.get(obligation.id):
+            changed.append(row)
+    ids = tuple(o.id for o in worked)
+    for key in set(held.owed) - set(ids):
+        if key in rows and rows[key].obligation.excluded is None:
+            gone = replace(rows[key].obligation, excluded=_SUPERSEDED)
+            changed.append(replace(rows[key], obligation=gone))
+    owed = (*ids, *(key for key in held.owed if key not in ids))
+    return Change(replace(held, steps=steps, owed=owed), tuple(new), facts, tuple(changed), tuple(findings))
+
+
+def _row(
+    obligation: Obligation, before: Row | None, facts: Facts, traces: Mapping[str, str | None]
+) -> tuple[Row, Finding | None]:
+    historic = obligation.breach_at is not None and obligation.breach_at < obligation.recorded - HISTORY
+    row = Row(obligation, before.told if before else frozenset(), facts.restricted, facts.accused, historic)
+    ended = obligation.ended
+    silent = historic or obligation.code in WINDOWS or obligation.excluded is not None
+    if silent or ended is None or obligation.due is None or "met" in row.told:
+        return row, None
+    row = replace(row, told=row.told | {"met"})
+    return row, Finding("met", row, ended, traces.get(obligation.ended_by or ""))
+
+
+def strike(row: Row, now: datetime) -> tuple[Row, Finding] | None:
+    """What the clock finds at `now` about a row it watches; None when it is too early. A breach is not announced as near."""
+    o = row.obligation
+    if row.watch is None or o.breach_at is None or o.soon_at is None or now < row.watch:
+        return None
+    if now >= o.breach_at:
+        row = replace(row, told=row.told | {"due_soon", "breached"})
+        return row, Finding("breached", row, o.breach_at)
+    row = replace(row, told=row.told | {"due_soon"})
+    return row, Finding("due_soon", row, o.soon_at)
