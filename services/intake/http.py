@@ -1,7 +1,5 @@
 """The intake's HTTP interface: filing, reading, steps, the vault."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import uuid4
