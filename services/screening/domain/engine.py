@@ -1,0 +1,413 @@
+"""One county's screening: petitions, steps and decisions go in, matters and flags come out. No clock, no I/O.
+
+The live pipeline and `fengqiao backtest` run this same code. What it holds is a function of the set of inputs, in any order
+of arrival within the lateness bound, in any batches, with any restart between them (`restore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.screening.domain.explain import render
+from services.screening.domain.flags import ORDER, Flag, Told
+from services.screening.domain.history import Absorb, Absorbed, History, Input, Join, Leave, Withdraw, entry, episode_id
+from services.screening.domain.matters import LinkConfig, Linked, Merge, Message
+from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, Stored, derived
+from services.screening.domain.petitions import Decision, Filing, Step
+from services.screening.domain.policy import Policies
+from services.screening.domain.rates import CountyRate, day_number
+from services.screening.domain.state import Member
+from services.screening.domain.telling import Telling
+from services.screening.domain.timeline import Changes, Timeline
+
+Rows = list[tuple[str, Input]]
+TimelineFactory = Callable[[LinkConfig], Timeline]
+
+
+class County:
+    """The live matters of one county."""
+
+    def __init__(self, county: str, policies: Policies, timeline: TimelineFactory = Timeline) -> None:
+        self.county = county
+        self.policies = policies
+        self.timeline = timeline(self._link_config())
+        self.rate = CountyRate()
+        self.histories: dict[str, History] = {}
+        self.placed: dict[str, Placed] = {}
+        self.telling = Telling(county)
+        self.newest: datetime | None = None
+        self._alias: dict[str, tuple[str, tuple[datetime, str]]] = {}
+        self._orphans: dict[str, dict[str, Step]] = {}
+        self._decisions: set[str] = set()
+        self._merges: dict[str, tuple[str, str]] = {}
+        self._dirty: set[str] = set()
+        self._swept: datetime | None = None
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def root(self, matter: str, key: tuple[datetime, str] | None = None) -> str:
+        """The matter that this one is now part of, or was at the moment `key`."""
+        while (found := self._alias.get(matter)) is not None and (key is None or found[1] <= key):
+            matter = found[0]
+        return matter
+
+    def flags(self) -> list[Flag]:
+        """Every flag of the matters in memory, ended ones too, as they are now; in the order of being raised."""
+        found = [
+            render(history, history.state, self.county, episode)
+            for history in self.histories.values()
+            if history.state is not None
+            for episode in history.state.episodes()
+        ]
+        return sorted(found, key=lambda flag: (flag.at, ORDER[flag.kind], flag.id))
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def apply(self, items: Iterable[Item]) -> Outcome:
+        """Take in a batch in any order; what was seen before is ignored."""
+        out = Outcome()
+        filings: dict[str, Filed] = {}
+        steps: list[Step] = []
+        decisions: list[Decision] = []
+        for item in items:
+            if isinstance(item, Filed):
+                if item.filing.id not in self.placed:
+                    filings.setdefault(item.filing.id, item)
+            elif isinstance(item, Step):
+                steps.append(item)
+            else:
+                decisions.append(item)
+        rows = self._file(filings, out) if filings else []
+        for step in steps:
+            rows += self._stepped(step, out)
+        for pid in filings:
+            for step in self._orphans.pop(pid, {}).values():
+                rows += self._stepped(step, out)
+        touched = self._feed(rows)
+        for decision in decisions:
+            if decision.id not in self._decisions:
+                decision = replace(decision, at=self.newest or decision.at)  # noqa: PLW2901
+                out.decided.append(decision)
+                touched |= self._feed(self._decided(decision, out))
+        self._tell(touched | self._expired(self._bound()), out)
+        self._sweep()
+        return out
+
+    def advance(self, at: datetime) -> Outcome:
+        """Clear what has expired by `at`: event time that no petition within the lateness bound can lie before."""
+        out = Outcome()
+        self._tell(self._expired(at), out)
+        return out
+
+    def adopt(self, policies: Policies) -> Outcome:
+        """Go on under other policies: every matter is folded again under them. Their linking holds from the next start."""
+        self.policies = policies
+        for history in self.histories.values():
+            history.stale = history.state is not None
+        out = Outcome()
+        self._tell(set(self.histories), out)
+        return out
+
+    def restore(
+        self,
+        rows: Iterable[Stored],
+        *,
+        merges: Iterable[MatterMerge] = (),
+        decisions: Iterable[Decision] = (),
+        days: Mapping[int, int] | None = None,
+        told: Iterable[Told] = (),
+        orphans: Iterable[Step] = (),
+        sequences: Mapping[str, int] | None = None,
+    ) -> Outcome:
+        """Rebuild from a store; the outcome is what the store does not have yet (after a change of policy or of code).
+
+        The petitions of the last `lateness` are linked again, so that one that comes late is still put in its place.
+        """
+        out = Outcome()
+        stored = sorted(rows, key=lambda row: (row.joined, row.filing.id))
+        self.newest = max((row.joined for row in stored), default=None)
+        bound = self._bound()
+        tail = [r for r in stored if bound is not None and r.filing.at >= bound and not r.late and r.link is not None]
+        again = {row.filing.id for row in tail}
+        settled = [row for row in stored if row.filing.id not in again]
+        known = sorted(merges, key=lambda merge: (merge.at, merge.cause))
+        before = {pid: m.gone for m in reversed(known) if m.cause in again for pid in m.moved}
+        window = None if self.newest is None else self.newest - timedelta(days=self._linking.window_days)
+        live = [row for row in settled if row.link is not None and window is not None and row.joined > window]
+        self.timeline.linker.restore_many(
+            [(_message(row.filing, row.text), before.get(row.filing.id, row.link or row.home)) for row in live]
+        )
+        feed: Rows = []
+        for row in settled:
+            member = Member(row.filing, row.joined, row.copy, row.weak)
+            self.placed[row.filing.id] = Placed(member, row.home, row.matter, row.link)
+            feed.append((row.home, entry(row.joined, Join(member), row.filing.id)))
+        self.rate.load(days or {})
+        for merge in known:
+            if merge.cause not in again:
+                feed += self._merged(merge, Outcome())
+        for row in tail:
+            self.rate.uncount(day_number(row.joined))
+        if tail:
+            filings = {row.filing.id: row.filing for row in tail}
+            messages = [_message(row.filing, row.text) for row in tail]
+            feed += self._link(self.timeline.add(messages), filings, Outcome())
+        for row in stored:
+            for step in row.steps:
+                feed += self._stepped(step, Outcome())
+        for step in orphans:
+            self._stepped(step, Outcome())
+        self.telling.restore(told)
+        touched = self._feed(feed)
+        for decision in sorted(decisions, key=lambda d: (d.at, d.id)):
+            touched |= self._feed(self._decided(decision, Outcome()))
+        for name, sequence in (sequences or {}).items():
+            if name in self.histories:
+                self.histories[name].sequence = sequence
+        self._place_members(touched, Outcome())
+        bound = self._bound()
+        if bound is not None:
+            for history in self.histories.values():
+                history.expire(bound)
+        self.telling.tell([self.histories[name] for name in sorted(touched)], out)
+        return out
+
+    # -- petitions ----------------------------------------------------------------------------------------------------
+
+    def _file(self, filings: dict[str, Filed], out: Outcome) -> Rows:
+        linkable, alone = [], []
+        for item in filings.values():
+            filing = item.filing
+            out.filed[filing.id] = item.text
+            if filing.restricted or not (filing.title or item.text):
+                alone.append(filing)
+            else:
+                linkable.append(_message(filing, item.text))
+        known = {pid: item.filing for pid, item in filings.items()}
+        rows = self._link(self.timeline.add(linkable), known, out) if linkable else []
+        for filing in alone:
+            self._seen(filing.at)
+            own = Linked(filing.id, derived("alone", filing.id), new=True)
+            rows.append(self._place(filing, own, None, out))
+        return rows
+
+    def _link(self, changes: Changes, known: Mapping[str, Filing], out: Outcome) -> Rows:
+        """Turn what the linker changed into inputs of the matters; what it took back is taken back first."""
+        for merge in changes.unmerged:
+            self._unmerge(derived("merge", merge.kept, merge.gone, merge.cause), out)
+        for link in changes.links:
+            if not link.late and link.message in known:
+                self._seen(known[link.message].at)
+        rows: Rows = []
+        waiting = {(m.kept, m.gone, m.cause): m for m in changes.merges}
+        steps: dict[str, list[Step]] = {}
+        for link in changes.links:
+            if (placed := self.placed.get(link.message)) is not None:
+                steps[link.message] = self._unplace(link.message, placed, out)
+        for link in changes.links:
+            placed = self.placed.get(link.message)
+            filing = known[link.message] if placed is None else placed.member.filing
+            for merge in link.merged:
+                if waiting.pop((merge.kept, merge.gone, merge.cause), None) is not None:
+                    rows += self._merged(self._row(merge, filing, link.late), out)
+            row = self._place(filing, link, link.matter, out)
+            rows.append(row)
+            rows += [(row[0], entry(step.at, step, step.id)) for step in steps.get(link.message, ())]
+        for merge in waiting.values():  # the cause itself is linked as before
+            cause = self.placed[merge.cause].member
+            rows += self._merged(self._row(merge, cause.filing, cause.joined != cause.filing.at), out)
+        for message, _, now in changes.assigned:
+            found = self.placed.get(message)
+            if found is not None and found.link != now:
+                found.link = now
+                out.moved.add(message)
+        return rows
+
+    def _place(self, filing: Filing, link: Linked, linker: str | None, out: Outcome) -> tuple[str, Input]:
+        joined = self.newest if link.late and self.newest is not None else filing.at
+        weak = not link.new and link.score < self.policies.at(joined).rules.collective_risk.min_score
+        matter = link.matter
+        if filing.joined is not None and (other := self.placed.get(filing.joined)) is not None:
+            matter, weak = other.home, False  # the filer chose to join it
+        if link.late:
+            out.late.append(filing.id)
+        home = self.root(matter, (joined, filing.id))
+        member = Member(filing, joined, link.duplicate_of is not None, weak)
+        old = self.placed.get(filing.id)
+        self.placed[filing.id] = Placed(member, home, old.matter if old else home, linker, link)
+        out.days.add(self.rate.count(joined))
+        return home, entry(joined, Join(member), filing.id)
+
+    def _unplace(self, pid: str, placed: Placed, out: Outcome) -> list[Step]:
+        """Take a petition out of the matter it was linked to, as it is linked otherwise now; gives its steps."""
+        home = self.histories[placed.home]
+        steps = [(key, h) for key, h in home.inputs if isinstance(h, Step) and h.petition == pid]
+        home.remove([entry(placed.member.joined, Join(placed.member), pid)[0], *(key for key, _ in steps)])
+        self._dirty.add(placed.home)
+        day = day_number(placed.member.joined)
+        self.rate.uncount(day)
+        out.days.add(day)
+        out.moved.add(pid)
+        return [step for _, step in steps]
+
+    def _seen(self, at: datetime) -> None:
+        if self.newest is None or at > self.newest:
+            self.newest = at
+
+    # -- steps, merges, decisions -------------------------------------------------------------------------------------
+
+    def _stepped(self, step: Step, out: Outcome) -> Rows:
+        placed = self.placed.get(step.petition)
+        if placed is None:
+            self._orphans.setdefault(step.petition, {})[step.id] = step
+            out.orphans.append(step)
+            return []
+        at = max(step.at - placed.member.filing.lag, placed.member.joined)
+        item = entry(at, replace(step, at=at), step.id)
+        out.stepped.append(step)
+        return [(name, item) for name in {placed.home, self.root(placed.home), placed.matter}]
+
+    def _row(self, merge: Merge, cause: Filing, late: bool) -> MatterMerge:
+        at = self.newest if late and self.newest is not None else cause.at
+        id = derived("merge", merge.kept, merge.gone, merge.cause)
+        return MatterMerge(id, merge.kept, merge.gone, at, merge.cause, merge.score, "linker", merge.moved)
+
+    def _merged(self, row: MatterMerge, out: Outcome) -> Rows:
+        key = (row.at, row.cause)
+        kept, gone = self.root(row.kept, key), self.root(row.gone, key)
+        if kept == gone:
+            return []
+        self._alias[gone] = (kept, key)
+        self._merges[row.id] = (kept, gone)
+        out.merges.append(replace(row, kept=kept, gone=gone) if row.by != "linker" else row)
+        other = self.histories.setdefault(gone, History(gone))
+        other.merged_into = kept
+        return [(gone, entry(row.at, Absorbed(kept), row.id)), (kept, entry(row.at, Absorb(other), row.id))]
+
+    def _unmerge(self, id: str, out: Outcome) -> None:
+        out.unmerged.append(id)
+        if id not in self._merges:
+            return
+        kept, gone = self._merges.pop(id)
+        self._alias.pop(gone, None)
+        self.histories[gone].merged_into = None
+        for name in (kept, gone):
+            history = self.histories[name]
+            history.remove([key for key, h in history.inputs if isinstance(h, Absorb | Absorbed) and key[2] == id])
+            self._dirty.add(name)
+
+    def _decided(self, decision: Decision, out: Outcome) -> Rows:
+        """What a decision of staff means for the matters; it holds from the newest petition's time on."""
+        self._decisions.add(decision.id)
+        at = decision.at
+        if decision.kind == "merge" and decision.other is not None:
+            id = derived("merge", decision.matter, decision.other, decision.id)
+            row = MatterMerge(id, decision.matter, decision.other, at, decision.id, 1.0, decision.actor)
+            return self._merged(row, out)
+        if decision.kind == "split":
+            return self._split(decision)
+        for name in {self.root(decision.matter), decision.matter} & set(self.histories):
+            state = self.histories[name].state
+            for episode in state.episodes() if state is not None else ():
+                if episode_id(name, episode) == decision.flag:
+                    withdraw = Withdraw(decision.flag, episode.kind, episode.scope)
+                    return [(name, entry(at, withdraw, decision.id))]
+        return []
+
+    def _split(self, decision: Decision) -> Rows:
+        old, new = self.root(decision.matter), derived("split", decision.id)
+        if old not in self.histories:
+            return []
+        here = {member.filing.id for member in self.histories[old].members()}
+        moving = tuple(p for p in decision.petitions if p in here)
+        rows: Rows = [(old, entry(decision.at, Leave(moving), decision.id))] if moving else []
+        for pid in moving:
+            placed = self.placed[pid]
+            joined = max(decision.at, placed.member.joined)
+            rows.append((new, entry(joined, Join(replace(placed.member, joined=joined), first=False), pid)))
+            for _, step in self.histories[placed.home].inputs:
+                if isinstance(step, Step) and step.petition == pid:
+                    again = replace(step, at=max(step.at, joined))
+                    rows.append((new, entry(again.at, again, step.id)))
+        return rows
+
+    # -- folding ------------------------------------------------------------------------------------------------------
+
+    def _feed(self, rows: Sequence[tuple[str, Input]]) -> set[str]:
+        """Give each matter its inputs in the order of time, then fold what has to be folded anew."""
+        touched = set(self._dirty)
+        self._dirty.clear()
+        for name, item in sorted(rows, key=lambda row: row[1][0]):
+            history = self.histories.get(name)
+            if history is None:
+                history = self.histories[name] = History(name)
+            history.add(item, self.policies, self.rate)
+            touched.add(name)
+            if history.merged_into is not None and (history.stale or isinstance(item[1], Join)):
+                while history.merged_into is not None:
+                    history = self.histories[history.merged_into]
+                    history.stale = True
+                    touched.add(history.id)
+        bound = self._bound()
+        for name in touched:
+            history = self.histories[name]
+            history.fold(self.policies, self.rate)
+            if bound is not None:
+                history.expire(bound)
+        return touched
+
+    def _tell(self, touched: set[str], out: Outcome) -> None:
+        for name in touched:
+            self.histories[name].fold(self.policies, self.rate)
+        out.matters |= touched
+        self._place_members(touched, out)
+        self.telling.tell([self.histories[name] for name in sorted(touched)], out)
+
+    def _place_members(self, touched: Iterable[str], out: Outcome) -> None:
+        for name in touched:
+            history = self.histories[name]
+            if history.merged_into is None:
+                for member in history.members():
+                    placed = self.placed[member.filing.id]
+                    if placed.matter != name:
+                        placed.matter = name
+                        out.moved.add(member.filing.id)
+
+    def _expired(self, bound: datetime | None) -> set[str]:
+        if bound is None:
+            return set()
+        due = [name for name in self.telling.due(bound) if name in self.histories]
+        return {name for name in due if self.histories[name].expire(bound)}
+
+    def _bound(self) -> datetime | None:
+        return None if self.newest is None else self.newest - self._linking.lateness
+
+    @property
+    def _linking(self):  # type: ignore[no-untyped-def]
+        return self.policies.all[-1].linking
+
+    def _link_config(self) -> LinkConfig:
+        numbers = self._linking
+        chosen = {k: v for k, v in (("threshold", numbers.threshold), ("merge", numbers.merge)) if v is not None}
+        return LinkConfig(window=timedelta(days=numbers.window_days), lateness=numbers.lateness, **chosen)
+
+    def _sweep(self) -> None:
+        """Once a day of event time, forget the matters in which nothing happened for `keep_days`."""
+        if self.newest is None or (self._swept is not None and self.newest < self._swept + timedelta(days=1)):
+            return
+        self._swept = self.newest
+        limit = self.newest - timedelta(days=self._linking.keep_days)
+        for name in [n for n, h in self.histories.items() if h.inputs and h.last < limit and h.merged_into is None]:
+            history = self.histories[name]
+            if history.state is not None and history.state.open:
+                continue
+            del self.histories[name]
+            self.telling.forget(name)
+            for member in history.members():
+                self.placed.pop(member.filing.id, None)
+
+
+def _message(filing: Filing, text: str) -> Message:
+    return Message(filing.id, filing.petitioner, filing.at, filing.title, text, filing.topic)

@@ -1,0 +1,268 @@
+"""A matter as the ordered list of what happened to it, and the fold of that list into its state and flags.
+
+What is kept is the list; the state is only ever a fold of it in the order of event time. So an input that comes late, a merge that
+turns out not to hold, or a restart gives the state that the right order would have given.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, Final
+
+from services.screening.domain.flags import OF_A_PETITION, Episode, Finding, Transition, flag_id
+from services.screening.domain.petitions import Case, Filing, Step
+from services.screening.domain.policy import VISITS, Policies, Policy
+from services.screening.domain.rates import CountyRate
+from services.screening.domain.rules import OF_MATTERS, OF_PETITIONS
+from services.screening.domain.state import MatterState, Member
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A petition becomes a member. `first`: it was linked here, not moved here by a merge or a split."""
+
+    member: Member
+    first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Absorb:
+    """Another matter turned out to be this one."""
+
+    other: History
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """This matter turned out to be part of `kept`; its own flags of the matter end here."""
+
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Staff moved petitions out."""
+
+    petitions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """A flag was contested and found wrong: what it counted does not count again."""
+
+    flag: str
+    kind: str
+    scope: str
+
+
+Happening = Join | Absorb | Absorbed | Leave | Withdraw | Step
+_RANK: Final[dict[type[Any], int]] = {Absorb: 0, Join: 1, Step: 2, Leave: 3, Withdraw: 4, Absorbed: 5}
+Input = tuple[tuple[datetime, int, str], Happening]
+_KEY: Final = itemgetter(0)
+
+
+def entry(at: datetime, happening: Happening, id: str) -> Input:
+    """An input with the key that puts it in order: time, kind, id."""
+    return (at, _RANK[type(happening)], id), happening
+
+
+@dataclass(slots=True)
+class History:
+    """One matter: its inputs in order and, where it needs one, the fold of them."""
+
+    id: str
+    inputs: list[Input] = field(default_factory=list)
+    state: MatterState | None = None
+    stale: bool = False
+    sequence: int = 0
+    merged_into: str | None = None
+
+    def add(self, item: Input, policies: Policies, rate: CountyRate) -> None:
+        """Take in one input; in order it is a step of the fold, out of order it marks the fold as stale."""
+        if isinstance(item[1], Absorb):
+            item[1].other.fold(policies, rate)
+        if not self.inputs or item[0] > self.inputs[-1][0]:
+            self.inputs.append(item)
+            if self.state is not None and not self.stale:
+                _step(self.state, item, policies, rate)
+            elif self.state is None and not (len(self.inputs) == 1 and plain(item[1])):
+                self.stale = True
+            return
+        place = bisect_right(self.inputs, item[0], key=_KEY)
+        if place and self.inputs[place - 1][0] == item[0]:
+            return  # the same input again
+        self.inputs.insert(place, item)
+        self.stale = True
+
+    def remove(self, keys: Iterable[tuple[datetime, int, str]]) -> None:
+        """Take inputs back."""
+        gone = set(keys)
+        self.inputs = [item for item in self.inputs if item[0] not in gone]
+        self.stale = True
+
+    def fold(self, policies: Policies, rate: CountyRate) -> None:
+        """Fold the inputs anew where that is needed."""
+        if not self.stale:
+            return
+        self.stale = False
+        state = MatterState(self.id)
+        for item in self.inputs:
+            if isinstance(item[1], Absorb):
+                item[1].other.fold(policies, rate)
+            _step(state, item, policies, rate)
+        self.state = state
+
+    def expire(self, at: datetime) -> bool:
+        """Clear what has expired by `at`; true if something did."""
+        if self.state is None or (self.merged_into is not None and not self.state.open):
+            return False
+        before = len(self.state.open)
+        _expire(self.state, at)
+        return len(self.state.open) != before
+
+    @property
+    def petitions(self) -> int:
+        """Number of petitions that are members now."""
+        return len(self.state.members) if self.state is not None else len(self.inputs)
+
+    @property
+    def last(self) -> datetime:
+        """When something last happened to it."""
+        return self.inputs[-1][0][0]
+
+    def members(self) -> list[Member]:
+        """The members now, in the order they joined."""
+        if self.state is not None:
+            return list(self.state.members.values())
+        return [item.member for _, item in self.inputs if isinstance(item, Join)]
+
+
+def plain(happening: Happening) -> bool:
+    """Whether this alone can raise no flag: then nothing is folded until a second thing happens."""
+    if not isinstance(happening, Join):
+        return False
+    filing = happening.member.filing
+    return not filing.signals and filing.channel not in VISITS and filing.accused_unit is None
+
+
+def _step(state: MatterState, item: Input, policies: Policies, rate: CountyRate) -> None:
+    (at, _, _), happening = item
+    if state.open:
+        _expire(state, at)
+    policy = policies.at(at)
+    match happening:
+        case Join(member, first):
+            state.join(member)
+            if first:
+                _of_petition(state, member.filing, policy, at, OF_PETITIONS)
+            if len(state.members) > 1:
+                _note_repeat(state, member.filing, policy, at)
+        case Step():
+            _lifecycle(state, happening, policy, at)
+        case Absorb(other):
+            for member in other.members():
+                state.join(member)
+            if other.state is not None:
+                state.cases.update({pid: case for pid, case in _cases(other, at).items() if pid not in state.cases})
+                state.repeats.extend(pair for pair in other.state.repeats if pair not in state.repeats)
+        case Leave(petitions):
+            for petition in petitions:
+                state.leave(petition)
+                state.cases.pop(petition, None)
+        case Absorbed(kept):
+            state.merged = True
+            for key in [key for key in state.open if key[0] not in OF_A_PETITION]:
+                _close(state, key, at, f"merged:{kept}")
+            return
+        case Withdraw(_, kind, scope):
+            state.ignored[kind if not scope else f"{kind}:{scope}"] = at
+            if (kind, scope) in state.open:
+                _close(state, (kind, scope), at, "contested")
+    if not state.merged:
+        _of_matter(state, policy, rate, at)
+
+
+def _cases(other: History, until: datetime) -> dict[str, Case]:
+    """Cases as of `until`, folded from the steps again: a case is not shared by two states."""
+    cases: dict[str, Case] = {}
+    for (at, _, _), happening in other.inputs:
+        if at > until:
+            break
+        if isinstance(happening, Step):
+            cases.setdefault(happening.petition, Case()).apply(happening)
+        elif isinstance(happening, Absorb):
+            cases.update(_cases(happening.other, at))
+    return cases
+
+
+def _note_repeat(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> None:
+    for other in state.earlier(filing):
+        case = state.case(other.id)
+        if case is not None and case.overdue(at, policy.reply_days):
+            state.repeats.append((filing.id, other.id))
+
+
+def _lifecycle(state: MatterState, step: Step, policy: Policy, at: datetime) -> None:
+    member = state.members.get(step.petition)
+    if member is None:
+        return
+    state.cases.setdefault(step.petition, Case()).apply(step)
+    if step.kind == "assigned":
+        _of_petition(state, member.filing, policy, at, {"reprisal_risk": OF_PETITIONS["reprisal_risk"]})
+    for kind, scope in [key for key in state.open if key[0] == "pending_elsewhere"]:
+        earlier = state.open[kind, scope].finding.petitions or ()
+        if all((case := state.case(p)) is not None and case.settled for p in earlier if p != scope):
+            _close(state, (kind, scope), at, "answered")
+
+
+def _of_petition(state: MatterState, filing: Filing, policy: Policy, at: datetime, rules: dict[str, Any]) -> None:
+    for kind, rule in rules.items():
+        if (
+            getattr(policy.rules, kind).enabled
+            and (kind, filing.id) not in state.open
+            and f"{kind}:{filing.id}" not in state.ignored
+            and (found := rule(state, filing, policy, at)) is not None
+        ):
+            _raise(state, found, at, 1 + sum(1 for e in state.closed if (e.kind, e.scope) == (kind, filing.id)))
+
+
+def _of_matter(state: MatterState, policy: Policy, rate: CountyRate, at: datetime) -> None:
+    for kind, rule in OF_MATTERS.items():
+        if not getattr(policy.rules, kind).enabled:
+            continue
+        standing = state.open.get((kind, ""))
+        found = rule(state, policy, rate, at, standing)
+        if found is None:
+            if standing is not None and kind != "collective_visit":
+                _close(state, (kind, ""), at, "answered" if kind != "collective_risk" else "below")
+        elif found.expires_at <= at:
+            continue
+        elif standing is None:
+            _raise(state, found, at, 1 + sum(1 for e in state.closed if e.kind == kind))
+        else:
+            standing.update(found, at)
+
+
+def _raise(state: MatterState, found: Finding, at: datetime, number: int) -> None:
+    first = Transition(at, "raised", found)
+    state.open[found.kind, found.scope] = Episode(found.kind, found.scope, number, [first], found, at)
+
+
+def _close(state: MatterState, key: tuple[str, str], at: datetime, reason: str) -> None:
+    episode = state.open.pop(key)
+    episode.close(at, reason)
+    state.closed.append(episode)
+
+
+def _expire(state: MatterState, at: datetime) -> None:
+    for key in [key for key, episode in state.open.items() if episode.finding.expires_at <= at]:
+        _close(state, key, state.open[key].finding.expires_at, "window_passed")
+
+
+def episode_id(history: str, episode: Episode) -> str:
+    """Id of an episode's flag: of the petition where it stands on one, of the matter otherwise."""
+    return flag_id(episode.kind, episode.scope or history, episode.number)

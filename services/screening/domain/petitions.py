@@ -1,0 +1,152 @@
+"""What screening knows of a petition: how it was filed, what its units did since, what staff decided about its matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+RANK: Final[dict[str, int]] = {"village": 0, "town": 1, "county": 2, "prefecture": 3, "province": 4, "central": 5}
+"""Rank of a level; the test of a cross-level visit compares ranks (信访工作条例 Art. 20)."""
+
+StepKind = Literal[
+    "assigned",
+    "objected",
+    "accepted",
+    "not_accepted",
+    "extended",
+    "replied",
+    "served",
+    "closed",
+    "reopened",
+    "evaluated",
+    "breached",
+    "met",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """One petition without its text. `at` is when it was submitted (aware, not after the broker's time).
+
+    `petitioner` is a pseudonym; it is only ever compared for equality within one matter. `signals` are `slug:phrase` strings.
+    `lag` is how much later a back-filled petition was registered (0 for others): its steps are moved back by it.
+    """
+
+    id: str
+    county: str
+    petitioner: str
+    at: datetime
+    channel: str
+    title: str
+    cause: str = ""
+    topic: str | None = None
+    unit: str | None = None
+    town: str | None = None
+    headcount: int | None = None
+    representatives: int | None = None
+    presented: str | None = None
+    competent: str = "county"
+    signals: tuple[str, ...] = ()
+    restricted: bool = False
+    accused_unit: str | None = None
+    joined: str | None = None
+    lag: timedelta = timedelta()
+
+    def says(self, slug: str) -> tuple[str, ...]:
+        """Classes of phrase of one signal in this petition."""
+        return tuple(s.partition(":")[2] for s in self.signals if s == slug or s.startswith(slug + ":"))
+
+    @property
+    def climb(self) -> int:
+        """How many levels above the competent one it was presented; 0 where that is not known."""
+        return RANK[self.presented] - RANK[self.competent] if self.presented else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened to a petition after it was filed. `days`: of an extension. `solved`: the petitioner's own answer."""
+
+    id: str
+    petition: str
+    kind: StepKind
+    at: datetime
+    unit: str | None = None
+    days: int = 0
+    solved: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a member of staff decided, with a reason: two matters are one, one is two, or a flag was wrong.
+
+    merge: `matter` stays, `other` goes. split: `petitions` leave `matter`. withdraw: `flag` of `matter` did not hold.
+    """
+
+    id: str
+    kind: Literal["merge", "split", "withdraw"]
+    at: datetime
+    matter: str
+    actor: str
+    reason: str
+    other: str | None = None
+    petitions: tuple[str, ...] = ()
+    flag: str | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """Where a petition stands, folded from its steps."""
+
+    assigned_unit: str | None = None
+    accepted_at: datetime | None = None
+    extended_days: int = 0
+    replied_at: datetime | None = None
+    closed_at: datetime | None = None
+    refused_at: datetime | None = None
+    breached_at: datetime | None = None
+    contested_at: datetime | None = None
+    steps: list[str] = field(default_factory=list)
+
+    def apply(self, step: Step) -> None:
+        """Fold one step in; steps come in the order of their time."""
+        self.steps.append(step.id)
+        match step.kind:
+            case "assigned":
+                self.assigned_unit = step.unit
+            case "accepted":
+                self.accepted_at = step.at
+            case "not_accepted":
+                self.refused_at = step.at
+            case "extended":
+                self.extended_days = step.days
+            case "replied":
+                self.replied_at, self.contested_at = step.at, None
+            case "closed":
+                self.closed_at = step.at
+            case "reopened":
+                self.closed_at, self.replied_at, self.contested_at = None, None, step.at
+            case "evaluated":
+                self.contested_at = step.at if step.solved is False else None
+            case "breached":
+                self.breached_at = self.breached_at or step.at
+            case _:
+                pass
+
+    @property
+    def settled(self) -> bool:
+        """Answered, closed or refused with reasons, and not contested since."""
+        return (self.replied_at or self.closed_at or self.refused_at) is not None and self.contested_at is None
+
+    def in_process(self, at: datetime, reply_days: int) -> bool:
+        """Accepted or assigned, not answered, and still within time (Art. 19)."""
+        started = self.accepted_at is not None or self.assigned_unit is not None
+        return started and not self.settled and self.contested_at is None and not self.overdue(at, reply_days)
+
+    def overdue(self, at: datetime, reply_days: int) -> bool:
+        """Past its deadline unanswered: assessment found so, or the days of Art. 34 are over."""
+        if self.replied_at or self.closed_at or self.refused_at:
+            return False
+        if self.breached_at is not None:
+            return True
+        return self.accepted_at is not None and (at - self.accepted_at).days > reply_days + self.extended_days

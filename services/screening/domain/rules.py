@@ -1,0 +1,301 @@
+"""The rules. Each is a pure function of a matter's state, the policy and a moment: a finding, or None.
+
+A rule is asked again each time something happens to the matter; `standing` is the flag that is open already, so that a flag
+stays until its own condition for ending is met (`expires_at` says when that is if nothing else happens).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.screening.domain.flags import Episode, Finding
+from services.screening.domain.petitions import Filing
+from services.screening.domain.policy import VISITS, Policy, Rule
+from services.screening.domain.rates import CountyRate, tail
+from services.screening.domain.state import MatterState
+
+MatterRule = Callable[[MatterState, Policy, CountyRate, datetime, Episode | None], Finding | None]
+PetitionRule = Callable[[MatterState, Filing, Policy, datetime], Finding | None]
+
+
+def _found(
+    kind: str, rule: Rule, policy: Policy, at: datetime, observed: float, threshold: float, **more: object
+) -> Finding:
+    values: dict[str, object] = {"expires_at": at + timedelta(days=rule.expires_days), **more}
+    return Finding(kind, rule, policy.name, rule.level(observed), observed, threshold, **values)  # type: ignore[arg-type]
+
+
+# -- of a matter ------------------------------------------------------------------------------------------------------
+
+
+def collective_visit(
+    state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
+) -> Finding | None:
+    """A visit with headcount ≥ `min_persons`; the largest of the time the flag stands gives the level."""
+    rule = policy.rules.collective_visit
+    since = state.since(at, rule.expires_days, "collective_visit")
+    visits = [
+        m.filing
+        for m in state.members.values()
+        if m.filing.channel in VISITS and (m.filing.headcount or 0) >= rule.min_persons and m.filing.at > since
+    ]
+    if not visits:
+        return None
+    return _found(
+        "collective_visit",
+        rule,
+        policy,
+        max(v.at for v in visits),
+        max(v.headcount or 0 for v in visits),
+        rule.min_persons,
+        petitions=tuple(v.id for v in sorted(visits, key=lambda v: (v.at, v.id))),
+        facts=(("visits", len(visits)),),
+    )
+
+
+def collective_risk(
+    state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
+) -> Finding | None:
+    """Distinct petitioners in the window reach the threshold, or they come faster than past and county explain."""
+    rule = policy.rules.collective_risk
+    distinct = state.distinct(at, rule.days, "collective_risk")
+    if distinct < min(rule.clear_below, policy.rules.collective_surge.petitioners):
+        return None
+    if distinct >= rule.petitioners or (standing is not None and distinct >= rule.clear_below):
+        base = standing.finding.rule if standing is not None and distinct < rule.petitioners else rule
+        leaves = state.nth_newest(min(rule.clear_below, distinct))
+        return _found(
+            "collective_risk",
+            base,
+            policy,
+            at,
+            distinct,
+            rule.petitioners if base is rule else standing.finding.threshold if standing else rule.petitioners,
+            expires_at=leaves + timedelta(days=rule.days),
+            window_days=rule.days,
+            facts=(("days", rule.days), ("petitions", len(state.members))),
+            against=_against(state),
+        )
+    return collective_surge(state, policy, rate, at)
+
+
+def collective_surge(state: MatterState, policy: Policy, rate: CountyRate, at: datetime) -> Finding | None:
+    """More petitioners within `days` than the matter's own past and the county's rate explain (negative binomial)."""
+    rule = policy.rules.collective_surge
+    if not rule.enabled:
+        return None
+    observed = state.distinct(at, rule.days, "collective_risk")
+    if observed < rule.petitioners:
+        return None
+    expected_county, past_county = rate.exposures(at, rule.days, rule.baseline_days)
+    start = at - timedelta(days=rule.days)
+    past = state.between(start - timedelta(days=rule.baseline_days), start)
+    exposure = max(expected_county, 1.0)
+    chance = tail(observed, rule.prior + past, exposure, max(past_county, exposure) * rule.prior + past_county)
+    if chance > rule.false_alarm:
+        return None
+    standing_days = policy.rules.collective_risk.days
+    leaves = state.nth_newest(min(policy.rules.collective_risk.clear_below, observed))
+    return _found(
+        "collective_risk",
+        rule,
+        policy,
+        at,
+        observed,
+        rule.petitioners,
+        expires_at=leaves + timedelta(days=standing_days),
+        window_days=rule.days,
+        facts=(("days", rule.days), ("past", past), ("chance", chance), ("false_alarm", rule.false_alarm)),
+        against=_against(state),
+    )
+
+
+def cross_level_risk(
+    state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
+) -> Finding | None:
+    """Unanswered past the deadline, contested or announced to go higher; and the matter has climbed or repeated."""
+    rule = policy.rules.cross_level_risk
+    since = state.since(at, rule.expires_days, "cross_level_risk")
+    overdue = tuple(p for p, case in state.cases.items() if case.overdue(at, policy.reply_days))
+    contested = tuple(p for p, case in state.cases.items() if case.contested_at is not None)
+    announced = tuple(
+        m.filing.id
+        for m in state.members.values()
+        if m.filing.signals and m.filing.at > since and m.filing.says("announced_escalation")
+    )
+    grounds = (bool(overdue), bool(contested), bool(announced))
+    if sum(grounds) < rule.grounds:
+        return None
+    climbed = tuple(m.filing.id for m in state.members.values() if m.filing.climb > 0)
+    repeated = len(state.members) - len({m.filing.petitioner for m in state.members.values()})
+    if not climbed and not repeated:
+        return None
+    petitions = tuple(dict.fromkeys(p for p in (*overdue, *contested, *announced, *climbed) if p in state.members))
+    times = [state.members[p].filing.at for p in petitions] + [
+        t for case in state.cases.values() for t in (case.breached_at, case.contested_at) if t is not None
+    ]
+    return _found(
+        "cross_level_risk",
+        rule,
+        policy,
+        min(at, max(times, default=at)),
+        sum(grounds),
+        rule.grounds,
+        petitions=petitions,
+        facts=(
+            ("overdue", len(overdue)),
+            ("contested", len(contested)),
+            ("announced", len(announced)),
+            ("climbed", len(climbed)),
+            ("repeated", repeated),
+        ),
+        against=(("not_climbed", 1),) if not climbed else (),
+    )
+
+
+def unanswered_repeat(
+    state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
+) -> Finding | None:
+    """Repeats after an overdue or missing reply, while that is still missing. Counted against the unit."""
+    rule = policy.rules.unanswered_repeat
+    since = state.ignored.get("unanswered_repeat")
+    live = [
+        (again, earlier)
+        for again, earlier in state.repeats
+        if again in state.members
+        and (since is None or state.members[again].filing.at > since)
+        and (case := state.case(earlier)) is not None
+        and not case.settled
+    ]
+    repeats = {again for again, _ in live}
+    if len(repeats) < rule.repeats:
+        return None
+    last = max(state.members[again].filing.at for again in repeats)
+    return _found(
+        "unanswered_repeat",
+        rule,
+        policy,
+        last,
+        len(repeats),
+        rule.repeats,
+        petitions=tuple(dict.fromkeys(p for pair in live for p in reversed(pair))),
+    )
+
+
+# -- of a petition ----------------------------------------------------------------------------------------------------
+
+
+def life_safety(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> Finding | None:
+    """Words of harm to self or others: one petition, one flag, level I."""
+    if not (phrases := filing.says("life_safety")):
+        return None
+    rule = policy.rules.life_safety
+    return _found("life_safety", rule, policy, at, 1, 1, scope=filing.id, petitions=(filing.id,), phrases=phrases)
+
+
+def reprisal_risk(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> Finding | None:
+    """A complaint of reprisal, or the accused unit has the matter: another authority gets it."""
+    rule = policy.rules.reprisal_risk
+    case = state.case(filing.id)
+    handling = (case.assigned_unit if case and case.assigned_unit else None) or filing.unit
+    accused_handles = filing.accused_unit is not None and handling == filing.accused_unit
+    phrases = filing.says("reprisal")
+    if not phrases and not accused_handles:
+        return None
+    authority = rule.authority if rule.authority not in (handling, filing.accused_unit) else rule.second_authority
+    return _found(
+        "reprisal_risk",
+        rule,
+        policy,
+        at,
+        1,
+        1,
+        scope=filing.id,
+        petitions=(filing.id,),
+        phrases=phrases,
+        facts=(("accused_handles", float(accused_handles)),),
+        authority=authority,
+    )
+
+
+def cross_level_visit(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> Finding | None:
+    """rank(presented) > rank(competent) + 1, visits only (Art. 20). It leads to guidance, never to refusal."""
+    rule = policy.rules.cross_level_visit
+    if filing.channel not in rule.channels or filing.channel not in VISITS or filing.climb <= rule.levels_above:
+        return None
+    return _found(
+        "cross_level_visit",
+        rule,
+        policy,
+        at,
+        filing.climb,
+        rule.levels_above + 1,
+        scope=filing.id,
+        petitions=(filing.id,),
+    )
+
+
+def over_representatives(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> Finding | None:
+    """More than five representatives at a visit (Art. 20): they are asked to choose at most five."""
+    rule = policy.rules.over_representatives
+    present = filing.representatives or 0
+    if filing.channel not in VISITS or present <= rule.max_representatives:
+        return None
+    return _found(
+        "over_representatives",
+        rule,
+        policy,
+        at,
+        present,
+        rule.max_representatives + 1,
+        scope=filing.id,
+        petitions=(filing.id,),
+    )
+
+
+def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> Finding | None:
+    """Presented above while the petitioner's own earlier petition on it is in process and in time (Art. 19)."""
+    if filing.climb < 1:
+        return None
+    pending = tuple(
+        other.id
+        for other in state.earlier(filing)
+        if (case := state.case(other.id)) is not None and case.in_process(at, policy.reply_days)
+    )
+    if not pending:
+        return None
+    rule = policy.rules.pending_elsewhere
+    return _found(
+        "pending_elsewhere", rule, policy, at, len(pending), 1, scope=filing.id, petitions=(*pending, filing.id)
+    )
+
+
+def _against(state: MatterState) -> tuple[tuple[str, float], ...]:
+    found = []
+    copies = sum(1 for m in state.members.values() if m.copy)
+    answered = sum(1 for case in state.cases.values() if case.settled)
+    visits = sum(1 for m in state.members.values() if m.filing.channel in VISITS)
+    if copies:
+        found.append(("copies", float(copies)))
+    if answered:
+        found.append(("answered", float(answered)))
+    if not visits:
+        found.append(("no_visit", 1.0))
+    return tuple(found)
+
+
+OF_MATTERS: Final[dict[str, MatterRule]] = {
+    "collective_visit": collective_visit,
+    "collective_risk": collective_risk,
+    "cross_level_risk": cross_level_risk,
+    "unanswered_repeat": unanswered_repeat,
+}
+OF_PETITIONS: Final[dict[str, PetitionRule]] = {
+    "life_safety": life_safety,
+    "reprisal_risk": reprisal_risk,
+    "cross_level_visit": cross_level_visit,
+    "over_representatives": over_representatives,
+    "pending_elsewhere": pending_elsewhere,
+}

@@ -1,0 +1,110 @@
+"""What was told of each flag, and what has to be told now: each transition once, and what fell away is taken back."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from services.screening.domain.explain import render
+from services.screening.domain.flags import ORDER, Episode, Flag, Told, Transition
+from services.screening.domain.history import History, episode_id
+from services.screening.domain.outcome import Notice, Outcome, derived
+
+
+class Telling:
+    """The flags of one county as others know them."""
+
+    def __init__(self, county: str) -> None:
+        self.county = county
+        self.told: dict[str, Told] = {}
+        self._by: dict[str, set[str]] = {}
+        self._expiries: list[tuple[datetime, str]] = []
+
+    def restore(self, told: Iterable[Told]) -> None:
+        """Take over what the store says was told."""
+        for known in told:
+            self.told[known.flag.id] = known
+            self._by.setdefault(known.flag.matter, set()).add(known.flag.id)
+
+    def due(self, bound: datetime) -> Iterator[str]:
+        """Matters that may hold a flag that expired by `bound`."""
+        while self._expiries and self._expiries[0][0] <= bound:
+            yield heapq.heappop(self._expiries)[1]
+
+    def forget(self, history: str) -> None:
+        """Drop what was told of a matter that left the memory."""
+        for fid in self._by.pop(history, ()):
+            self.told.pop(fid, None)
+
+    def tell(self, histories: Iterable[History], out: Outcome) -> None:
+        """Compare the flags of these matters with what was told of them; put the difference into `out`."""
+        now: dict[str, tuple[History, Episode]] = {}
+        before: dict[str, History] = {}
+        for history in histories:
+            before |= dict.fromkeys(self._by.get(history.id, ()), history)
+            if history.state is not None and (history.state.open or history.state.closed):
+                for episode in history.state.episodes():
+                    now[episode_id(history.id, episode)] = (history, episode)
+        for fid in sorted(set(before) - set(now)):
+            self._retract(fid, before[fid], out)
+        for fid, (history, episode) in now.items():
+            self._compare(fid, history, episode, out)
+        out.notices.sort(key=lambda n: (ORDER[n.flag.kind] > 0, n.transition.at, ORDER[n.flag.kind], n.flag.id))
+
+    def _compare(self, fid: str, history: History, episode: Episode, out: Outcome) -> None:
+        state = history.state
+        told = self.told.get(fid)
+        keys = [transition.key for transition in episode.log]
+        stands = episode.closed_at is None
+        if state is None or (
+            told is not None
+            and told.flag.matter == history.id
+            and (told.flag.seen_at, told.open) == (episode.seen_at, stands)
+            and told.flag.distinct == _distinct(episode, told)
+            and told.keys.issuperset(keys)
+        ):
+            return
+        flag = render(history, state, self.county, episode)
+        if told is None:
+            told = self.told[fid] = Told(flag, episode.finding, open=False)
+        for transition, key in zip(episode.log, keys, strict=True):
+            if key not in told.keys:
+                again = transition.what == "raised" and told.open
+                shown = render(history, state, self.county, episode, transition)
+                self._notice(history, shown, transition, "updated" if again else transition.what, out)
+                told.keys.add(key)
+                told.open = transition.what != "cleared"
+        if stands != told.open:  # it was cleared, and a petition that came late shows that it stands
+            what = "raised" if stands else "cleared"
+            transition = Transition(episode.seen_at, "raised" if stands else "cleared", episode.finding, episode.reason)
+            self._notice(history, flag, transition, what, out)
+            told.open = stands
+        if told.flag.matter != history.id:
+            self._by.get(told.flag.matter, set()).discard(fid)
+        told.keys, told.flag, told.finding = set(keys), flag, episode.finding
+        self._by.setdefault(history.id, set()).add(fid)
+        out.flags[fid] = (flag, tuple(keys))
+        if stands:
+            heapq.heappush(self._expiries, (episode.finding.expires_at, history.id))
+
+    def _retract(self, fid: str, history: History, out: Outcome) -> None:
+        """What came shows that the flag never stood: it is cleared, and the record of that stays."""
+        told = self.told.pop(fid)
+        self._by[history.id].discard(fid)
+        flag = replace(told.flag, state="cleared", reason="relinked", closed_at=told.flag.seen_at)
+        out.flags[fid] = (flag, ())
+        if told.open:
+            transition = Transition(told.flag.seen_at, "cleared", told.finding, "relinked")
+            self._notice(history, flag, transition, "cleared", out)
+
+    def _notice(self, history: History, flag: Flag, transition: Transition, what: str, out: Outcome) -> None:
+        history.sequence += 1
+        out.matters.add(history.id)
+        id = derived(flag.id, what, transition.key)
+        out.notices.append(Notice(id, flag, transition, history.sequence, what))
+
+
+def _distinct(episode: Episode, told: Told) -> int:
+    return int(episode.finding.observed) if episode.kind == "collective_risk" else told.flag.distinct
