@@ -1,0 +1,54 @@
+"""The alerts service put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.alerts.consumers import FindingProcessor, FlagProcessor
+from services.alerts.contract import PRODUCES
+from services.alerts.handlers import Desk
+from services.alerts.http import routes
+from services.alerts.policy import load_escalations, load_plans
+from services.alerts.settings import Settings
+from services.alerts.store import INDEXES, MongoStore
+from services.alerts.stream import Hub
+from services.alerts.timing import fire_due
+from shared import web
+from shared.access import Access
+from shared.directory import directory
+from shared.events import FINDINGS, FLAGS
+from shared.service import Service
+
+TIMER_S = 0.5
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application. Connects to nothing before it is started."""
+    settings = settings or Settings()
+    service = Service("alerts", settings, title="Fengqiao alerts 预警", produces=PRODUCES)
+    units = directory()
+    escalations = load_escalations(settings.escalation)
+    store = MongoStore(service.mongo, units, prefix=settings.prefix)
+    desk = Desk(store, escalations.policies, load_plans(settings.plans), units, service.clock)
+    access = Access.of(settings, service.clock, units)
+    hub = Hub(store, queue=settings.stream_queue)
+
+    service.indexes(INDEXES)
+    service.consume(FLAGS, FlagProcessor(store, escalations.policies))
+    service.consume(FINDINGS, FindingProcessor(store, escalations.policies))
+    service.mongo.on_commit(hub.wake)
+    service.on_start(hub.start)
+    service.on_stop(hub.stop)
+
+    async def timers() -> None:
+        await fire_due(desk)
+
+    # every instance fires timers: each fires once because its transaction ends it, and none waits for a lease to pass on
+    service.every("timers", TIMER_S, timers, leased=False)
+
+    web.install(service.app)
+    service.app.include_router(routes(desk, access, hub, stream_life_s=settings.stream_life_s))
+    service.app.state.desk = desk
+    service.app.state.access = access
+    service.app.state.hub = hub
+    return service.app

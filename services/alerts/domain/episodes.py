@@ -1,0 +1,93 @@
+"""What a flag does to the warnings that are there: open one, add to one, begin a new episode, or nothing, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from services.alerts.domain.levels import level_of
+from services.alerts.domain.warning import LEVELS, Flag, Warning
+
+REOPEN_GROWTH: Final = 1.5
+"""A discarded flag comes back when half as many petitioners again stand behind it."""
+
+
+class Outcome(StrEnum):
+    """Why a flag did what it did; also a metric label."""
+
+    FIRST = "first"
+    MORE = "more"
+    NEW_EPISODE = "new_episode"
+    RETURNED = "returned"
+    STALE = "stale"
+    SAME = "same"
+    STILL_DISCARDED = "still_discarded"
+    CLEARED = "cleared"
+    CLEARED_WHILE_HANDLED = "cleared_while_handled"
+    NOTHING_TO_CLEAR = "nothing_to_clear"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do: `raise` (a new warning), `update`, `cancel` or `nothing`, and why."""
+
+    do: str
+    outcome: Outcome
+
+
+def on_flag(latest: Warning | None, flag: Flag) -> Decision:
+    """Decide about a flag raised or updated, given the newest warning of its matter and kind."""
+    if latest is None:
+        return Decision("raise", Outcome.FIRST)
+    if latest.open:
+        if flag.at < latest.flag.at:
+            return Decision("nothing", Outcome.STALE)
+        if _same(latest.flag, flag):
+            return Decision("nothing", Outcome.SAME)
+        return Decision("update", Outcome.MORE)
+    if flag.at <= latest.flag.at or not _more_behind_it(latest.flag, flag):
+        return Decision("nothing", Outcome.STALE)
+    if latest.state == "discarded" and not _worth_another_look(latest, flag):
+        return Decision("nothing", Outcome.STILL_DISCARDED)
+    return Decision("raise", Outcome.RETURNED if latest.state == "discarded" else Outcome.NEW_EPISODE)
+
+
+def on_cleared(latest: Warning | None, flag: Flag) -> Decision:
+    """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it."""
+    if latest is None or not latest.open or flag.at < latest.flag.at:
+        return Decision("nothing", Outcome.NOTHING_TO_CLEAR)
+    if latest.cleared_at is not None:
+        return Decision("nothing", Outcome.SAME)
+    if latest.state == "raised" and latest.kind != "life_safety":
+        return Decision("cancel", Outcome.CLEARED)
+    return Decision("update", Outcome.CLEARED_WHILE_HANDLED)
+
+
+def _same(old: Flag, new: Flag) -> bool:
+    return (
+        old.size == new.size
+        and old.distinct_petitioners == new.distinct_petitioners
+        and old.petition_ids == new.petition_ids
+        and level_of(old) == level_of(new)
+    )
+
+
+def _more_behind_it(old: Flag, new: Flag) -> bool:
+    """A flag of another id, or petitions that were not counted before. A replay has neither."""
+    return new.flag_id != old.flag_id or bool(set(new.petition_ids) - set(old.petition_ids))
+
+
+def _worth_another_look(latest: Warning, flag: Flag) -> bool:
+    return (
+        latest.protected
+        or flag.flag_id != latest.flag.flag_id
+        or LEVELS.index(level_of(flag)) < LEVELS.index(latest.level)
+        or flag.size >= REOPEN_GROWTH * max(1, latest.flag.size)
+    )
+
+
+def age(warning: Warning, now: datetime) -> float:
+    """Seconds since it was raised."""
+    return (now - warning.raised_at).total_seconds()

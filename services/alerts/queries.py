@@ -1,0 +1,216 @@
+"""What people read: lists, one warning with everything about it, the board, units, the district. Always within a scope."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Final
+
+from services.alerts.domain.silence import Silence
+from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
+from services.alerts.handlers import Desk, visible
+from services.alerts.ports import Filter, FlagRow, LogRow
+from shared.access import Principal
+
+MAX_BOARD: Final = 1000
+SMALL_CELL: Final = 5
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One warning with what is behind and around it."""
+
+    warning: Warning
+    log: tuple[LogRow, ...]
+    flags: tuple[FlagRow, ...]
+    episodes: tuple[Warning, ...]
+    similar: tuple[Warning, ...]
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """How one unit deals with its warnings: counts, and the median of the minutes until somebody acknowledged."""
+
+    unit: str
+    open: int
+    overdue_steps: int
+    settled: int
+    discarded: int
+    median_ack_minutes: float | None
+    never_acknowledged: int
+
+
+@dataclass(frozen=True)
+class District:
+    """Warnings of the last days by township and topic, and by hour and day."""
+
+    heat: dict[tuple[str, str], int]
+    by_hour: tuple[tuple[datetime, int], ...]
+    by_day: tuple[tuple[datetime, int], ...]
+    open_by_level: dict[str, int]
+
+
+async def page(
+    desk: Desk, who: Principal, filter: Filter, *, before: int | None = None, limit: int = 50
+) -> tuple[list[Warning], int | None]:
+    """One page, newest first, and where the next begins (None at the end)."""
+    found = await desk.store.find(who.scope(desk.units), filter, before=before, limit=limit + 1)
+    more = len(found) > limit
+    shown = found[:limit]
+    return [warning for _, warning in shown], shown[-1][0] if more else None
+
+
+async def board(desk: Desk, who: Principal, filter: Filter | None = None) -> list[Warning]:
+    """Open warnings in the order in which they need a person now."""
+    asked = filter or Filter()
+    confined = replace(asked, states=asked.states & frozenset(OPEN_STATES) or frozenset(OPEN_STATES))
+    found = await desk.store.find(who.scope(desk.units), confined, before=None, limit=MAX_BOARD)
+    now = desk.clock.now()
+    return sorted((warning for _, warning in found), key=lambda warning: urgency(warning, now))
+
+
+def urgency(warning: Warning, now: datetime) -> tuple[int, int, int, float]:
+    """Sort key: life first, then what nobody has, then what is late, by level and age. Smaller is more urgent."""
+    step = warning.next_step()
+    late = step is not None and step.due <= now
+    first = 0 if warning.kind == "life_safety" and not warning.answered else 1
+    waiting = 0 if not warning.answered else 1 if late else 2
+    return (first, waiting, LEVELS.index(warning.level), warning.raised_at.timestamp())
+
+
+async def detail(desk: Desk, who: Principal, warning_id: str) -> Detail:
+    """Everything about one warning. Raises `Missing`."""
+    scope = who.scope(desk.units)
+    warning = visible(await desk.store.get(warning_id), scope, desk.units)
+    flag = warning.flag
+    episodes = await desk.store.find(
+        scope, Filter(matter=flag.matter, kinds=frozenset({flag.kind})), before=None, limit=20
+    )
+    past = Filter(
+        kinds=frozenset({flag.kind}), topic=flag.topic, jurisdiction=flag.jurisdiction, states=frozenset({"settled"})
+    )
+    similar = await desk.store.find(scope, past, before=None, limit=20)
+    alike = sorted((w for _, w in similar if w.matter != flag.matter), key=lambda w: w.flag.town != flag.town)
+    return Detail(
+        warning=warning,
+        log=tuple(await desk.store.log(warning_id)),
+        flags=tuple(await desk.store.flags(warning_id)),
+        episodes=tuple(w for _, w in episodes if w.id != warning_id),
+        similar=tuple(alike[:5]),
+    )
+
+
+async def one(desk: Desk, who: Principal, warning_id: str) -> Warning:
+    """A warning. Raises `Missing`."""
+    return visible(await desk.store.get(warning_id), who.scope(desk.units), desk.units)
+
+
+async def counts(desk: Desk, who: Principal) -> dict[str, dict[str, int]]:
+    """Number of warnings by state, and of the open ones by level and by kind."""
+    return await desk.store.counts(who.scope(desk.units))
+
+
+async def recent(desk: Desk, who: Principal, days: int = 30, limit: int = 5000) -> list[Warning]:
+    """Warnings that came up in the last days, newest first."""
+    since = desk.clock.now() - timedelta(days=days)
+    found = await desk.store.find(who.scope(desk.units), Filter(since=since, exercise=False), before=None, limit=limit)
+    return [warning for _, warning in found]
+
+
+async def units(desk: Desk, who: Principal, days: int = 30) -> list[UnitRow]:
+    """How each unit deals with its warnings, those with open ones first."""
+    now = desk.clock.now()
+    found: defaultdict[str, list[Warning]] = defaultdict(list)
+    for warning in await recent(desk, who, days):
+        found[warning.responsible_unit or "unassigned"].append(warning)
+    rows = [_unit_row(unit, warnings, now) for unit, warnings in found.items()]
+    return sorted(rows, key=lambda row: (-row.overdue_steps, -row.open, row.unit))
+
+
+def _unit_row(unit: str, warnings: Sequence[Warning], now: datetime) -> UnitRow:
+    waits = [
+        (warning.first_acknowledged_at - warning.raised_at).total_seconds() / 60
+        for warning in warnings
+        if warning.first_acknowledged_at is not None
+    ]
+    late = sum(1 for w in warnings if w.open for step in w.steps if step.done_at is None and step.due <= now)
+    return UnitRow(
+        unit=unit,
+        open=sum(w.open for w in warnings),
+        overdue_steps=late,
+        settled=sum(w.state == "settled" for w in warnings),
+        discarded=sum(w.state == "discarded" for w in warnings),
+        median_ack_minutes=round(median(waits), 1) if waits else None,
+        never_acknowledged=sum(w.first_acknowledged_at is None and not w.open for w in warnings),
+    )
+
+
+async def district(desk: Desk, who: Principal) -> District:
+    """Townships × topics over 30 days, hours of the last day, days of the last month."""
+    now = desk.clock.now()
+    warnings = await recent(desk, who, 30)
+    heat = Counter((w.flag.town or "", w.flag.topic or "") for w in warnings)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [hour - timedelta(hours=back) for back in range(23, -1, -1)]
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [day - timedelta(days=back) for back in range(29, -1, -1)]
+    return District(
+        heat=dict(heat),
+        by_hour=_histogram(warnings, hours, timedelta(hours=1)),
+        by_day=_histogram(warnings, days, timedelta(days=1)),
+        open_by_level=dict(Counter(w.level for w in warnings if w.open)),
+    )
+
+
+def _histogram(
+    warnings: Iterable[Warning], starts: Sequence[datetime], width: timedelta
+) -> tuple[tuple[datetime, int], ...]:
+    found = Counter((warning.raised_at - starts[0]) // width for warning in warnings if warning.raised_at >= starts[0])
+    return tuple((start, found[place]) for place, start in enumerate(starts))
+
+
+async def silences(desk: Desk, who: Principal) -> list[Silence]:
+    """Silences, newest first. A unit does not see what was muted about others."""
+    found = await desk.store.all_silences(limit=500)
+    if who.role != "unit":
+        return found
+    return [silence for silence in found if silence.unit is not None and silence.unit == who.unit]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good the warnings are: what was verified, what was not real, how soon somebody had them."""
+
+    raised: int
+    verified: int
+    discarded: int
+    settled: int
+    cancelled: int
+    median_ack_minutes: float | None
+    acknowledged_in_time: int
+    missed_steps: int
+
+
+async def quality(desk: Desk, who: Principal, days: int = 30) -> Quality:
+    """Figures over the last days; the share that was not real is published (guardrail 12)."""
+    warnings = await recent(desk, who, days)
+    acked = [w for w in warnings if w.first_acknowledged_at is not None]
+    waits = [(w.first_acknowledged_at - w.raised_at).total_seconds() / 60 for w in acked if w.first_acknowledged_at]
+    return Quality(
+        raised=len(warnings),
+        verified=sum(w.verified_at is not None for w in warnings),
+        discarded=sum(w.state == "discarded" for w in warnings),
+        settled=sum(w.state == "settled" for w in warnings),
+        cancelled=sum(w.state == "cancelled" for w in warnings),
+        median_ack_minutes=round(median(waits), 1) if waits else None,
+        acknowledged_in_time=sum(
+            step.done_at is not None and step.done_at <= step.due
+            for w in warnings
+            for step in w.steps
+            if step.id == "acknowledge"
+        ),
+        missed_steps=sum(step.missed for w in warnings for step in w.steps),
+    )

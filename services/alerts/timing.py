@@ -1,0 +1,164 @@
+"""What happens when a timer is due: calls, lapses, missed steps, messages. Once each, in the transaction that ends the timer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from services.alerts.domain.escalation import Policies, next_call
+from services.alerts.domain.lifecycle import Act, apply
+from services.alerts.domain.notify import GROUP_INTERVAL, Reason, Told, group_key, needs_telling, told_now, unmuted
+from services.alerts.domain.timers import Plan, Timer, after_change, flush_at
+from services.alerts.domain.warning import Warning
+from services.alerts.handlers import Desk, summary
+from services.alerts.ports import Delivery, Tx
+
+BATCH: Final = 200
+
+
+async def fire_due(desk: Desk) -> int:
+    """Fire every timer that is due, the oldest first; gives how many. Safe when several processes do it at once."""
+    fired = 0
+    trouble: Exception | None = None
+    for timer in await desk.store.due_timers(desk.clock.now(), BATCH):
+        try:
+            fired += await fire(desk, timer)
+        except Exception as error:  # one that cannot fire does not hold up the others; it is tried again
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return fired
+
+
+async def fire(desk: Desk, timer: Timer) -> bool:
+    """Fire one timer; False when somebody else has, or it was put off."""
+    now = desk.clock.now()
+
+    async def work(tx: Tx) -> bool:
+        there = await tx.timer(timer.id)
+        if there is None or there.due > now:
+            return False
+        await tx.end_timer(timer.id)
+        match there.kind:
+            case "escalation":
+                await _escalate(tx, desk.policies, there, now)
+            case "lapse":
+                await _act(tx, desk.policies, there, "lapse", now, "nobody confirmed in time that it is still in hand")
+            case "step":
+                await _miss(tx, desk.policies, there, now)
+            case "flush":
+                await flush(tx, desk.policies, there.subject, now)
+            case "unmute":
+                await _unmute(tx, there, now)
+        return True
+
+    return await desk.store.run(work, point="alerts.timer")
+
+
+async def _escalate(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> None:
+    warning = await tx.warning(timer.subject)
+    call = next_call(warning, policies, now) if warning else None
+    if warning is None or call is None:
+        return
+    number = call.after
+    expected = f"{warning.id}/escalation/{number.run}.{number.policy}.{number.loop}.{number.step}"
+    if expected != timer.id:  # the chain was started again in the meantime
+        return
+    targets = ", ".join(call.targets)
+    act = Act(
+        "escalate", "system", now, timer.id, "nobody has acknowledged", payload=number, detail={"targets": targets}
+    )
+    change = apply(warning, act)
+    await tx.save([(change, after_change(change, policies))])
+    body = {"reason": Reason.ESCALATED.value, "warnings": [summary(change.warning)]}
+    prefix = f"{warning.id}#call.{number.run}.{number.policy}.{number.loop}.{number.step}"
+    await tx.put_deliveries(
+        [
+            Delivery(
+                f"{prefix}/{target}", target, Reason.ESCALATED, (warning.id,), body, now, now, exercise=warning.exercise
+            )
+            for target in call.targets
+        ]
+    )
+
+
+async def _act(tx: Tx, policies: Policies, timer: Timer, action: str, now: datetime, reason: str) -> None:
+    warning = await tx.warning(timer.subject)
+    if warning is None or warning.state != "acknowledged" or warning.acknowledged_until is None:
+        return
+    if warning.acknowledged_until > now:
+        return
+    change = apply(warning, Act(action, "system", now, timer.id, reason))
+    await tx.save([(change, after_change(change, policies))])
+
+
+async def _miss(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> None:
+    warning = await tx.warning(timer.subject)
+    name = timer.detail.get("step")
+    step = next((step for step in warning.steps if step.id == name), None) if warning else None
+    if warning is None or step is None or not warning.open or step.done_at or step.missed or step.due > now:
+        return
+    act = Act("miss", "system", now, timer.id, f"not done in time: {name}", payload=name, detail={"step": step.id})
+    change = apply(warning, act)
+    await tx.save([(change, after_change(change, policies))])
+
+
+async def _unmute(tx: Tx, timer: Timer, now: datetime) -> None:
+    """A silence ended: look again at the groups it muted."""
+    silence = await tx.silence(timer.subject)
+    if silence is None:
+        return
+    warning = await tx.warning(silence.warning_id) if silence.warning_id else None
+    matters = {warning.matter} if warning else {silence.matter} if silence.matter else set()
+    muted = await tx.open_on(matters) if matters else await tx.open_of(silence.kinds)
+    keys = sorted({group_key(one) for one in muted})
+    await tx.set_timers(Plan(sooner=tuple(flush_at(key, now) for key in keys)))
+
+
+async def flush(tx: Tx, policies: Policies, key: str, now: datetime) -> Reason:
+    """Decide whether a group is told about now, and write the messages. Gives the reason."""
+    told = await tx.told(key)
+    known = dict(told.firing) if told else {}
+    members = await tx.group(key, known)
+    stayed = [warning for warning in members if not warning.open or group_key(warning) == key]
+    if told is not None:  # a warning that moved to a group of its own has not ended
+        here = {warning.id for warning in stayed}
+        told = replace(told, firing={id: seen for id, seen in known.items() if id in here})
+    others = await tx.open_on({warning.matter for warning in stayed})
+    audible = unmuted(stayed, await tx.silences(now), others, now)
+    if told is not None:  # nor has one that is muted now: it is told anew when that ends
+        muted = {warning.id for warning in stayed if warning.open} - {warning.id for warning in audible}
+        told = replace(told, firing={id: seen for id, seen in told.firing.items() if id not in muted})
+    policy = policies.choose(stayed[0].kind, min(w.level for w in stayed)) if stayed else None
+    reason = needs_telling(told, audible, now, policy.repeat if policy else None)
+    if policy is not None and reason.sends:
+        if _too_soon(told, stayed, now):
+            assert told is not None
+            await tx.set_timers(Plan(sooner=(flush_at(key, told.at + GROUP_INTERVAL),)))
+            return Reason.UNCHANGED
+        after = told_now(told, audible, now)
+        await tx.set_told(key, after)
+        body = {"reason": reason.value, "group": key, "warnings": [summary(warning) for warning in audible[:50]]}
+        ids = tuple(warning.id for warning in audible)
+        exercise = bool(audible) and all(warning.exercise for warning in audible)
+        await tx.put_deliveries(
+            [
+                Delivery(f"{key}#{after.n}/{target}", target, reason, ids, body, now, now, exercise=exercise)
+                for target in policy.notify
+            ]
+        )
+        told = after
+    if policy is not None and policy.repeat and told is not None and any(not w.answered for w in audible):
+        at = told.at + policy.repeat
+        if at <= now:
+            at = now + policy.repeat
+        await tx.set_timers(Plan(sooner=(flush_at(key, at),)))
+    return reason
+
+
+def _too_soon(told: Told | None, group: list[Warning], now: datetime) -> bool:
+    """Two messages about one group keep their distance, except for the highest level and the protected kinds."""
+    if told is None or not told.n or any(w.level == "I" or w.protected for w in group):
+        return False
+    return now < told.at + GROUP_INTERVAL
