@@ -1,5 +1,6 @@
 """Kafka and MongoDB as containers, where a Docker daemon runs and has the images already; nothing is ever pulled."""
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -18,7 +19,14 @@ from deploy.local.ports import HOST
 
 KAFKA_IMAGE = f"apache/kafka:{KAFKA}"
 MONGO_IMAGE = "mongo:8.0"
-_REMOVE = "import docker, sys; docker.from_env().containers.get(sys.argv[1]).remove(force=True, v=True)"
+# What the guardian runs when this process is gone: CONTAINER [VOLUME].
+_REMOVE = """\
+import docker, sys
+client = docker.from_env()
+client.containers.get(sys.argv[1]).remove(force=True, v=True)
+for volume in sys.argv[2:]:
+    client.volumes.get(volume).remove(force=True)
+"""
 
 
 @dataclass
@@ -46,7 +54,12 @@ class ContainerPart:
 
     def alive(self) -> bool:
         """Whether the container runs."""
-        return bool(self._docker().attrs["State"]["Running"])
+        from docker.errors import NotFound
+
+        try:
+            return bool(self._docker().attrs["State"]["Running"])
+        except NotFound:
+            return False
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -91,7 +104,7 @@ class ContainerPart:
         if found.attrs["State"]["Paused"]:
             found.unpause()
         found.stop(timeout=int(grace))
-        found.remove(force=True)
+        found.remove(force=True, v=True)
         if self.volume is not None:
             found.client.volumes.get(self.volume).remove(force=True)
 
@@ -109,20 +122,15 @@ def kafka(state: Path, ports: dict[str, int], children: Children, *, keep: bool)
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
         "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
         "KAFKA_HEAP_OPTS": "-Xmx512m",
-        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
-        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
-        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        **{f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in kafka_process.ONE_NODE.items()},
         "CLUSTER_ID": _cluster_id(state),
     }
     image = os.environ.get("FENGQIAO_KAFKA_IMAGE") or KAFKA_IMAGE
     bootstrap = f"{HOST}:{port}"
-    container = _container(image)
-    container.with_envs(**settings).with_bind_ports(9092, (HOST, port))
+    container = with_image(image)
+    # The image writes its settings at every start; a directory of its own lets a killed container start again.
+    container.with_envs(**settings).with_tmpfs_mount("/opt/kafka/config", "uid=1000,gid=1000")
+    container.ports["9092/tcp"] = (HOST, port)  # with_bind_ports would open it to the network
     return _run(
         container,
         ContainerPart(
@@ -143,8 +151,9 @@ def mongo(state: Path, ports: dict[str, int], children: Children, *, keep: bool)
     """Start the database's container. Raises UnavailableError where there is no daemon or no image."""
     port = ports["mongo"]
     image = os.environ.get("FENGQIAO_MONGO_IMAGE") or MONGO_IMAGE
-    container = _container(image)
-    container.with_bind_ports(27017, (HOST, port)).with_command(
+    container = with_image(image)
+    container.ports["27017/tcp"] = (HOST, port)
+    container.with_command(
         f"--replSet {mongo_process.REPLICA_SET} --bind_ip_all --wiredTigerCacheSizeGB {mongo_process.CACHE_GB} "
         f"--setParameter transactionLifetimeLimitSeconds={mongo_process.TRANSACTION_LIFETIME}"
     )
@@ -165,10 +174,15 @@ def mongo(state: Path, ports: dict[str, int], children: Children, *, keep: bool)
 
 
 def _run(container: Any, part: ContainerPart, volume: str, mounted: str, children: Children) -> ContainerPart:
+    from docker.errors import NotFound
+
+    if part.volume is not None:
+        with contextlib.suppress(NotFound):  # of a run that was killed
+            container.get_docker_client().client.volumes.get(volume).remove(force=True)
     container.with_volume_mapping(volume, mounted, "rw")
     container.start()
     identity = container.get_wrapped_container().id
-    children.at_death([sys.executable, "-c", _REMOVE, identity])
+    children.at_death([sys.executable, "-c", _REMOVE, identity, *([part.volume] if part.volume else [])])
     try:
         part.until_up()
     except BaseException:
@@ -177,7 +191,8 @@ def _run(container: Any, part: ContainerPart, volume: str, mounted: str, childre
     return part
 
 
-def _container(image: str) -> Any:
+def with_image(image: str) -> Any:
+    """Return a container of `image` to be started. Raises UnavailableError where there is no daemon or no image."""
     client = _daemon()
     from docker.errors import ImageNotFound
 

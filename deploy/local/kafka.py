@@ -28,6 +28,25 @@ logger.server.name=kafka.server.KafkaRaftServer
 logger.server.level=info
 """
 
+# What one node on one small machine needs, as a process and in a container.
+ONE_NODE = {
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # One node on one small machine: 50 partitions each would only cost files and start-up time.
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.num.partitions": "8",
+    "group.initial.rebalance.delay.ms": "0",
+    # After kill -9 the node may register again only when its last session is over (default 9 s).
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    # A consumer killed with kill -9 must not hold its group for long; clients still choose within this.
+    "group.min.session.timeout.ms": "1000",
+}
+
 
 def properties(data: Path, port: int, controller_port: int) -> str:
     """Return the text of `server.properties` for one combined node."""
@@ -39,21 +58,7 @@ def properties(data: Path, port: int, controller_port: int) -> str:
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
         "log.dirs": str(data),
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        # One node on one small machine: 50 partitions each would only cost files and start-up time.
-        "offsets.topic.num.partitions": "8",
-        "transaction.state.log.num.partitions": "8",
-        "group.initial.rebalance.delay.ms": "0",
-        # After kill -9 the node may register again only when its last session is over (default 9 s).
-        "broker.session.timeout.ms": "2000",
-        "broker.heartbeat.interval.ms": "500",
-        # A consumer killed with kill -9 must not hold its group for long; clients still choose within this.
-        "group.min.session.timeout.ms": "1000",
+        **ONE_NODE,
     }
     return "".join(f"{key}={value}\n" for key, value in rows.items())
 

@@ -21,6 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from motor.motor_asyncio import AsyncIOMotorClient
 
+from deploy.local import containers
+from deploy.local.errors import UnavailableError
 from deploy.local.stack import Stack, running
 from deploy.local.state import held
 from deploy.local.supervise import SERVICES
@@ -306,3 +308,27 @@ def test_the_state_directory_of_a_running_up_is_refused(up: Callable[..., Up], t
         run = up()
         assert run.process.wait(30) == 1
     assert f"in use by process {os.getpid()}" in run.said()
+
+
+@pytest.mark.docker
+async def test_containers_are_taken_where_they_can_be_had(tmp_path: Path) -> None:
+    for image in (containers.KAFKA_IMAGE, containers.MONGO_IMAGE):
+        try:
+            containers.with_image(image)
+        except UnavailableError as error:
+            pytest.skip(str(error))
+    with running(tmp_path, prefer="container", quiet=True, reuse=False) as boxed:
+        assert "in a container" in boxed.kafka_how
+        assert "in a container" in boxed.mongo_how
+        await _make_topic(boxed.kafka, "boxed")
+        await _produce(boxed.kafka, "boxed", [b"before"])
+        for part in boxed.parts:
+            part.kill()
+            assert not part.alive()
+            await asyncio.to_thread(part.revive)
+        assert await _consume(boxed.kafka, "boxed", 1) == [b"before"]
+        client = AsyncIOMotorClient(boxed.mongo)
+        async with await client.start_session() as session, session.start_transaction():
+            await client.boxed.rows.insert_one({"_id": 1}, session=session)
+        client.close()
+    assert not any(part.alive() for part in boxed.parts)
