@@ -48,6 +48,13 @@ class PermanentError(Exception):
         self.detail = detail
 
 
+class Rewrite(Exception):  # noqa: N818 - a request, not a mistake
+    """Raised by `write`: roll back and call it again with the same plan, which it has changed.
+
+    For optimistic writes: insert as if nothing had been seen before, and look first only after a duplicate was met.
+    """
+
+
 class Processor(Protocol):
     """What a service does with the events of one topic. One processor, one task: its methods never run at once."""
 
@@ -87,7 +94,7 @@ async def safe_parser(records: tuple[ConsumerRecord, ...], original: Any) -> Kaf
 
     A parser that raises would skip the record for good (its own fallback fails the same way).
     """
-    message: KafkaMessage = await original(tuple(dataclasses.replace(r, headers=()) for r in records))
+    message: KafkaMessage = await original((dataclasses.replace(records[0], headers=()),))
     message.raw_message = records
     return message
 

@@ -21,12 +21,12 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from shared.bus import Dead, PermanentError, Processor, Received, decode_record, raw_decoder, safe_parser
+from shared.bus import Dead, PermanentError, Processor, Received, Rewrite, decode_record, raw_decoder, safe_parser
 from shared.clock import Clock
 from shared.deadletter import dead_letter
 from shared.failpoint import failpoint
 from shared.mongo import Mongo, PyMongoError, Session, Unavailable, is_unavailable
-from shared.observe import Metrics, trace_id
+from shared.observe import HANDLED, Metrics, trace_id
 from shared.outbox import outgoing, put
 from shared.progress import Claim, Fenced, OffsetLost, Step, advance, applied, claim
 from shared.settings import ServiceSettings
@@ -331,6 +331,8 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 if await self._insist(lambda: applied(self._mongo, steps)):
                     return  # a commit whose outcome was unknown had come through
                 raise
+            except Rewrite:
+                continue
             except Unavailable:
                 await self._wait_for_dependency()
 
@@ -447,7 +449,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         for item in items:
             if isinstance(item, Received):
                 log.info(
-                    "event_handled",
+                    HANDLED,
                     topic=item.topic,
                     partition=item.partition,
                     offset=item.offset,
