@@ -262,7 +262,7 @@ async def start_drill(desk: Desk, who: Principal, drill: Drill, cause: str) -> W
         title=f"【演练】{drill.scenario}",
         town=drill.town,
         responsible_unit=_unit_of_drill(desk, drill),
-        explanation=Text(f"演练:{drill.scenario}", f"Exercise: {drill.scenario}"),
+        explanation=Text(f"演练：{drill.scenario}", f"Exercise: {drill.scenario}"),
         rule_id="drill",
         basis="应急预案 2.3",
     )

@@ -204,7 +204,7 @@ def _finding_change(
 
 def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, one: Heard) -> Flag:
     late = kind == "overdue"
-    zh = f"{group.count} 件{'已超期' if late else '即将到期'}({obligation})"
+    zh = f"{group.count} 件{'已超期' if late else '即将到期'}（{obligation}）"
     en = f"{group.count} petitions {'are overdue' if late else 'are due soon'} ({obligation})"
     return Flag(
         flag_id=derived_id(kind, unit, obligation),
@@ -216,7 +216,7 @@ def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, o
         title=zh,
         responsible_unit=unit,
         petition_ids=group.petition_ids,
-        explanation=Text(f"{zh};最早一件:{group.derivation}", f"{en}; the earliest: {group.derivation}"),
+        explanation=Text(f"{zh}；最早一件：{group.derivation}", f"{en}; the earliest: {group.derivation}"),
         rule_id=f"clock.{obligation}",
         policy="statutory clocks",
         basis=group.basis,

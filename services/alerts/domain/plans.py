@@ -17,12 +17,12 @@ EMERGENCY_KINDS: Final[Mapping[str, Text]] = {
     "social_security": Text("社会安全事件", "social-security event"),
 }
 PRINCIPLES: Final[tuple[Text, ...]] = (
-    Text("以人为本,减少危害", "people first, reduce harm"),
-    Text("居安思危,预防为主", "prepare in quiet times, prevention first"),
-    Text("统一领导,分级负责", "one command, responsibility by level"),
-    Text("依法规范,加强管理", "by law and rule"),
-    Text("快速反应,协同应对", "quick and joint response"),
-    Text("依靠科技,提高素质", "by technology and training"),
+    Text("以人为本，减少危害", "people first, reduce harm"),
+    Text("居安思危，预防为主", "prepare in quiet times, prevention first"),
+    Text("统一领导，分级负责", "one command, responsibility by level"),
+    Text("依法规范，加强管理", "by law and rule"),
+    Text("快速反应，协同应对", "quick and joint response"),
+    Text("依靠科技，提高素质", "by technology and training"),
 )
 
 
