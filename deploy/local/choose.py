@@ -46,7 +46,7 @@ def kafka(request: Request) -> tuple[Part, bool]:
     """
     if named := os.environ.get("FENGQIAO_KAFKA"):
         kafka_process.reach(named)
-        return ExternalPart("kafka", named, "the broker that FENGQIAO_KAFKA names"), _named_idempotent()
+        return ExternalPart("kafka", named, "the broker that FENGQIAO_KAFKA names"), _named_idempotent(named)
     ways: dict[str, Callable[[], OwnPart]] = {
         "container": lambda: containers.kafka(request.state, request.ports, request.children, keep=request.keep),
         "process": lambda: _start(
@@ -92,5 +92,7 @@ def _first(what: str, ways: dict[str, Callable[[], OwnPart]], request: Request) 
     raise LocalStackError(f"{what} cannot be had on this machine:\n{tried}")
 
 
-def _named_idempotent() -> bool:
-    return os.environ.get("FENGQIAO_IDEMPOTENT", "1").lower() not in {"0", "false", "no"}
+def _named_idempotent(bootstrap: str) -> bool:
+    if said := os.environ.get("FENGQIAO_IDEMPOTENT"):
+        return said.lower() not in {"0", "false", "no"}
+    return kafka_process.takes_idempotent(bootstrap)

@@ -133,6 +133,25 @@ def reach(bootstrap: str, *, timeout: float = 10.0) -> None:
     wait_for(bootstrap, check)
 
 
+def takes_idempotent(bootstrap: str, *, timeout: float = 10.0) -> bool:
+    """Whether the broker hands out producer ids; some Kafka-compatible ones do not."""
+    return asyncio.run(_gives_producer_id(bootstrap, timeout))
+
+
+async def _gives_producer_id(bootstrap: str, timeout: float) -> bool:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.errors import KafkaError
+
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True)
+    try:
+        await asyncio.wait_for(producer.start(), timeout)
+    except (KafkaError, TimeoutError):
+        return False
+    finally:
+        await producer.stop()
+    return True
+
+
 async def _has_broker(bootstrap: str) -> bool:
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError

@@ -21,7 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from deploy.local import containers
+from deploy.local import containers, kafka
 from deploy.local.errors import UnavailableError
 from deploy.local.stack import Stack, running
 from deploy.local.state import held
@@ -109,6 +109,12 @@ async def test_a_paused_mongod_goes_on_where_it_was(stack: Stack, mongo_db_name:
         stack.mongo_process.resume()
     assert (await client.admin.command("ping"))["ok"] == 1
     client.close()
+
+
+async def test_a_named_broker_is_asked_whether_it_takes_idempotent_producers(stack: Stack) -> None:
+    assert await asyncio.to_thread(kafka.takes_idempotent, stack.kafka)
+    # Nobody answers here; the client's own complaint about it is not the point.
+    assert not await asyncio.to_thread(kafka.takes_idempotent, "127.0.0.1:1", timeout=1)
 
 
 async def test_topics_are_not_made_by_accident(stack: Stack) -> None:
