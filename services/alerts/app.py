@@ -18,6 +18,7 @@ from shared.access import Access
 from shared.directory import directory
 from shared.events import FINDINGS, FLAGS
 from shared.service import Service
+from shared.signin import sign_in_routes
 
 TIMER_S = 0.5
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     web.install(service.app)
     service.app.include_router(routes(desk, access, hub, stream_life_s=settings.stream_life_s))
+    service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     service.app.state.desk = desk
     service.app.state.access = access
     service.app.state.hub = hub

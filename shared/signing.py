@@ -1,0 +1,150 @@
+"""Requests signed with HMAC-SHA-256: channels that feed petitions in, and webhooks that go out.
+
+Signed is `timestamp \n METHOD \n path?query \n sha256(body) \n nonce`; headers `X-Key-Id`, `X-Timestamp` (seconds), `X-Nonce`,
+`X-Signature` (hex). A request is accepted within ±300 s and once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from fastapi import Request
+
+from shared.access import Principal
+from shared.clock import Clock
+from shared.mongo import ASCENDING, DuplicateKeyError, IndexModel, Mongo
+from shared.web import Problem
+
+WINDOW_S: Final = 300
+KEEP_NONCE_S: Final = 900
+HEADERS: Final = ("x-key-id", "x-timestamp", "x-nonce", "x-signature")
+NONCES: Final = "nonces"
+INDEXES: Final[Mapping[str, list[IndexModel]]] = {
+    NONCES: [IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=KEEP_NONCE_S)]
+}
+_NONCE: Final = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
+_SECONDS: Final = re.compile(r"[0-9]{1,12}")
+_NOBODY: Final = b"\0" * 32
+
+
+@dataclass(frozen=True)
+class ChannelKey:
+    """A key of a channel. A channel may have two at a time, so that one can be replaced without a gap."""
+
+    id: str
+    channel: str
+    secret: bytes
+    jurisdiction: str | None = None
+
+
+class Nonces(Protocol):
+    """Remembers nonces for as long as a signature could be accepted."""
+
+    async def first(self, key_id: str, nonce: str, at: datetime) -> bool:
+        """Note it; False when it has been used before."""
+
+
+class MongoNonces:
+    """Nonces in MongoDB, shared by all instances of a service."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def first(self, key_id: str, nonce: str, at: datetime) -> bool:
+        """Note it; False when it has been used before."""
+        try:
+            await self._mongo[NONCES].insert_one({"_id": f"{key_id}/{nonce}", "at": at})
+        except DuplicateKeyError:
+            return False
+        return True
+
+
+def signature(key: bytes, *, timestamp: str, method: str, target: str, body: bytes, nonce: str) -> str:
+    """Hex signature; `target` is the path with its query, as sent."""
+    text = "\n".join((timestamp, method.upper(), target, hashlib.sha256(body).hexdigest(), nonce))
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def signed_headers(
+    key_id: str, key: bytes, *, at: datetime, method: str, target: str, body: bytes, nonce: str
+) -> dict[str, str]:
+    """The four headers of a signed request."""
+    stamp = str(int(at.timestamp()))
+    made = signature(key, timestamp=stamp, method=method, target=target, body=body, nonce=nonce)
+    return {"X-Key-Id": key_id, "X-Timestamp": stamp, "X-Nonce": nonce, "X-Signature": made}
+
+
+class SignedRequests:
+    """Turns a signed request into the principal of its channel, or refuses it with 401."""
+
+    def __init__(self, find: Callable[[str], ChannelKey | None], nonces: Nonces, clock: Clock) -> None:
+        self._find = find
+        self._nonces = nonces
+        self._clock = clock
+
+    @staticmethod
+    def present(request: Request) -> bool:
+        """The request carries a signature."""
+        return any(name in request.headers for name in HEADERS)
+
+    async def principal(self, request: Request, body: bytes) -> Principal:
+        """The channel that signed; raises `Problem` 401: `signature-invalid`, `signature-expired`, `signature-replayed`."""
+        found = {name: request.headers.getlist(name) for name in HEADERS}
+        if any(len(values) != 1 for values in found.values()):
+            raise _refused("signature-invalid", f"send each of {', '.join(HEADERS)} once")
+        key_id, stamp, nonce, given = (values[0] for values in found.values())
+        if not _SECONDS.fullmatch(stamp) or not _NONCE.fullmatch(nonce) or not given.isascii():
+            raise _refused("signature-invalid", "the timestamp is in seconds, the nonce 8 to 100 plain characters")
+        key = self._find(key_id)
+        target = request.scope["raw_path"].decode("ascii", "replace")
+        if request.url.query:
+            target += f"?{request.url.query}"
+        secret = key.secret if key else _NOBODY
+        made = signature(secret, timestamp=stamp, method=request.method, target=target, body=body, nonce=nonce)
+        if not hmac.compare_digest(made, given.lower()) or key is None:
+            raise _refused("signature-invalid", "the signature does not fit")
+        now = self._clock.now()
+        if abs(now.timestamp() - int(stamp)) > WINDOW_S:
+            raise _refused("signature-expired", f"the timestamp is more than {WINDOW_S} s from our time")
+        if not await self._nonces.first(key.id, nonce, now):
+            raise _refused("signature-replayed", "this nonce has been used")
+        return Principal(f"channel.{key.channel}", "channel", None, key.jurisdiction)
+
+
+class KeyFile:
+    """Channel keys in `channel_keys.json` of the secrets directory, read again whenever the file changes.
+
+    `{"key id": {"channel": slug, "secret": base64, "jurisdiction": county code or absent}}`
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[float, dict[str, ChannelKey]] = (-1.0, {})
+
+    def __call__(self, key_id: str) -> ChannelKey | None:
+        """The key of that id."""
+        try:
+            changed = self._path.stat().st_mtime
+        except FileNotFoundError:
+            return None
+        if changed != self._read[0]:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))
+            keys = {
+                id: ChannelKey(id, row["channel"], base64.b64decode(row["secret"]), row.get("jurisdiction"))
+                for id, row in rows.items()
+            }
+            self._read = (changed, keys)
+        return self._read[1].get(key_id)
+
+
+def _refused(code: str, detail: str) -> Problem:
+    return Problem(401, code, detail, headers={"WWW-Authenticate": "Signature"})
