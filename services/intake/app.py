@@ -6,12 +6,14 @@ from fastapi import FastAPI
 
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
+from services.intake.pages.routes import Pages, pages_router
 from services.intake.ports import Proposal
 from services.intake.settings import Settings
+from services.intake.similar import ScreeningClient
 from services.intake.store import INDEXES, MongoStore
 from services.intake.throttle import Throttle
 from services.intake.vault import Vault
-from shared import signals
+from shared import signals, topics
 from shared.access import Access
 from shared.directory import directory
 from shared.events import EVENT_TYPES, PETITIONS
@@ -37,7 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service.clock,
         Keys(pseudonym=load_key(settings.secrets, "pseudonym", create=demo), index=index_key),
         units,
-        propose=_no_proposal,
+        propose=_propose,
         signals=_signals,
     )
     rates = {"filing": settings.rate_filing, "form": settings.rate_form, "progress": settings.rate_progress}
@@ -45,6 +47,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.indexes(INDEXES)
     install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
     add_routes(service.app, intake, Access.of(settings, service.clock, units), throttle)
+    similar = ScreeningClient(settings.screening_url, settings.screening_timeout_s)
+    service.app.include_router(pages_router(Pages(intake, throttle, similar, index_key)))
+    service.on_stop(similar.close)
     return service.app
 
 
@@ -52,5 +57,8 @@ def _signals(title: str, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(signal.slug for signal in signals.find(title, text)))
 
 
-def _no_proposal(_title: str, _text: str) -> Proposal | None:
-    return None
+def _propose(title: str, text: str) -> Proposal | None:
+    found = topics.propose(title, text)
+    if found.topic is None:
+        return None
+    return Proposal(found.topic, sure=not found.needs_person, zh=found.note("zh"), en=found.note("en"))

@@ -27,6 +27,7 @@ from services.intake.ports import (
     Outcome,
     Proposal,
     Propose,
+    Reading,
     Receipt,
     Record,
     Registration,
@@ -128,7 +129,7 @@ class Intake:
         kind, value = basis(filing.identity, channel=filing.channel, petition_id=petition_id)
         title, text = mask(filing.title), mask(filing.text)
         proposed = self._proposed(filing, title, text)
-        topic = filing.topic or (proposed.topic if proposed else None)
+        topic = filing.topic or (proposed.topic if proposed and proposed.sure else None)
         unit = self._responsible(filing, topic, now)
         hidden = filing.is_accusation
         assert filing.submitted_at is not None
@@ -147,6 +148,8 @@ class Intake:
             purpose=filing.purpose,
             topic=topic,
             topic_source="filer" if filing.topic else "proposed" if topic else "none",
+            proposed_topic=proposed.topic if proposed else None,
+            proposed_why={"zh": proposed.zh, "en": proposed.en} if proposed else None,
             responsible_unit=unit,
             town=filing.town,
             headcount=filing.headcount,
@@ -303,6 +306,10 @@ class Intake:
             record.petition.petition_id, account=account, reason=reason, at=self.clock.now()
         )
         return held or {}
+
+    async def readers(self, record: Record) -> list[Reading]:
+        """Who opened the vault for this petition, for the petitioner to see."""
+        return await self.store.readers(record.petition.petition_id)
 
     async def forget(self, record: Record, *, account: str, reason: str) -> bool:
         """Delete the petitioner's key: everything sealed with it is gone."""

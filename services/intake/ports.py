@@ -109,6 +109,15 @@ class Filter:
     hide_accusations_without_unit: bool = False
 
 
+@dataclass(frozen=True)
+class Reading:
+    """One time that somebody opened the vault for a petition."""
+
+    at: datetime
+    account: str
+    reason: str
+
+
 class StaleError(Exception):
     """The petition changed since it was read."""
 
@@ -140,16 +149,21 @@ class Store(Protocol):
     async def identity(self, petition_id: str, *, account: str, reason: str, at: datetime) -> dict[str, str] | None:
         """What the vault holds about a petition, read and logged in one transaction; None if it holds nothing."""
 
+    async def readers(self, petition_id: str) -> list[Reading]:
+        """Who opened the vault for a petition, the first first."""
+
     async def forget(self, petition_id: str, *, account: str, reason: str, at: datetime) -> bool:
         """Delete the key of the petitioner: nothing the vault holds about them can be read again."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A topic that a classifier proposes."""
+    """A topic that the words of the text point to; without `sure` a person has to decide, and `zh`/`en` say why."""
 
     topic: str
     sure: bool
+    zh: str = ""
+    en: str = ""
 
 
 Propose = Callable[[str, str], Proposal | None]

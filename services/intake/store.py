@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from services.intake.documents import change_update, petition_document, record_of
 from services.intake.domain.identity import blind_index
-from services.intake.ports import Change, Conflict, Filter, Outcome, Receipt, Record, Registration, StaleError, StepDone
+from services.intake.ports import (
+    Change,
+    Conflict,
+    Filter,
+    Outcome,
+    Reading,
+    Receipt,
+    Record,
+    Registration,
+    StaleError,
+    StepDone,
+)
 from services.intake.vault import Place, Vault
 from shared import audit
 from shared.failpoint import failpoint
@@ -48,7 +59,13 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     ],
     KEYS: [],
     REQUESTS: [],
-    audit.ROWS: [],
+    audit.ROWS: [
+        IndexModel(
+            [("object", ASCENDING), ("at", ASCENDING)],
+            name="readers",
+            partialFilterExpression={"action": "identity.read"},
+        )
+    ],
     audit.HEADS: [],
 }
 _DUPLICATE: Final = 11000
@@ -283,6 +300,11 @@ class MongoStore:
             }
 
         return await self._mongo.transaction(read)
+
+    async def readers(self, petition_id: str) -> list[Reading]:
+        """Who opened the vault; see `Store`."""
+        rows = self._mongo[audit.ROWS].find({"object": petition_id, "action": "identity.read"}).sort("at", ASCENDING)
+        return [Reading(datetime.fromisoformat(row["at"]), row["actor"], row["reason"]) async for row in rows]
 
     async def forget(self, petition_id: str, *, account: str, reason: str, at: datetime) -> bool:
         """Delete the petitioner's key and indexes; see `Store`."""

@@ -29,6 +29,8 @@ def staff_view(record: Record, same_text: int | None = None) -> dict[str, Any]:
         "received_at": petition.received_at,
         "topic": petition.topic,
         "topic_source": petition.topic_source,
+        "proposed_topic": petition.proposed_topic,
+        "proposed_why": petition.proposed_why,
         "responsible_unit": petition.responsible_unit,
         "unit": life.unit,
         "town": petition.town,

@@ -11,7 +11,7 @@ from services.intake.domain.identity import Identity
 from services.intake.domain.petition import Refused
 from services.intake.domain.steps import Step
 from services.intake.handlers import Filed, Intake
-from services.intake.ports import Filter, Record, Store
+from services.intake.ports import Filter, Reading, Record, Store
 from services.intake.store import IDENTITIES, INDEXES, KEYS, PETITIONS, REQUESTS, MongoStore
 from shared import audit, failpoint, outbox
 from shared.clock import FixedClock
@@ -110,6 +110,8 @@ async def test_the_vault_opens_and_forgets(intake: Intake, store: Store) -> None
     assert record.petition.petitioner == other.petition.petitioner
     held = await intake.identity(record, account="zhang.san", reason="核实")
     assert held == {**PERSON.given(), "text": "我叫王小明,停车难"}
+    assert await intake.readers(record) == [Reading(NOW, "zhang.san", "核实")]
+    assert await intake.readers(other) == []
     assert await intake.forget(record, account="li.si", reason="目的已达成")
     assert not await intake.forget(record, account="li.si", reason="目的已达成")
     assert await intake.identity(other, account="zhang.san", reason="核实") == {}

@@ -16,6 +16,7 @@ from services.intake.ports import (
     Entry,
     Filter,
     Outcome,
+    Reading,
     Receipt,
     Record,
     Registration,
@@ -150,11 +151,17 @@ class MemoryStore:
     async def identity(self, petition_id: str, *, account: str, reason: str, at: datetime) -> dict[str, str] | None:
         row = self.tables.identities.get(petition_id)
         wrapped = self.tables.keys.get(row["subject"]) if row else None
-        self.tables.audit.append({"actor": account, "action": "identity.read", "object": petition_id, "reason": reason})
+        self.tables.audit.append(
+            {"actor": account, "action": "identity.read", "object": petition_id, "reason": reason, "at": at}
+        )
         if row is None or wrapped is None:
             return None
         key = self._vault.unwrap(wrapped, row["subject"])
         return {n: self._vault.open(key, s, Place("identities", petition_id, n)) for n, s in row["fields"].items()}
+
+    async def readers(self, petition_id: str) -> list[Reading]:
+        rows = [r for r in self.tables.audit if r["action"] == "identity.read" and r["object"] == petition_id]
+        return [Reading(row["at"], row["actor"], row["reason"]) for row in rows]
 
     async def forget(self, petition_id: str, *, account: str, reason: str, at: datetime) -> bool:
         row = self.tables.identities.get(petition_id)

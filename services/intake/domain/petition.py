@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -132,7 +132,9 @@ class Registered:
     purpose: str
     topic: str | None
     topic_source: str
-    """`filer` if it came with the petition, `proposed` if a classifier chose it, `none`"""
+    """`filer` if it came with the petition, `proposed` if the text made it plain, `none` if a person has to say"""
+    proposed_topic: str | None
+    proposed_why: Mapping[str, str] | None
     responsible_unit: str | None
     town: str | None
     headcount: int | None

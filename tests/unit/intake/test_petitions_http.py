@@ -354,6 +354,20 @@ async def test_a_topic_is_proposed_where_none_was_sent() -> None:
     assert view["responsible_unit"] == "379911.hr_social_security_bureau"
 
 
+async def test_an_unsure_proposal_waits_for_a_person() -> None:
+    intake = make_intake(
+        propose=lambda title, text: Proposal("labour_dispute", sure=False, zh="需要人工判断", en="a person decides")
+    )
+    async with client_of(make_app(intake)) as client:
+        made = await file(client)
+        view = (await client.get(f"/v1/petitions/{made.json()['petition_id']}", headers=bearer())).json()
+    assert (view["topic"], view["topic_source"], view["responsible_unit"]) == (None, "none", None)
+    assert (view["proposed_topic"], view["proposed_why"]) == (
+        "labour_dispute",
+        {"zh": "需要人工判断", "en": "a person decides"},
+    )
+
+
 async def test_without_a_topic_it_waits_unassigned(client: httpx.AsyncClient) -> None:
     made = await file(client)
     view = (await client.get(f"/v1/petitions/{made.json()['petition_id']}", headers=bearer())).json()

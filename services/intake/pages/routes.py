@@ -1,0 +1,274 @@
+"""The public pages: a form and a progress page that work without scripts, cookies or sessions."""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import ValidationError
+
+from services.intake.bodies import PetitionIn
+from services.intake.domain.identity import keyed_hash
+from services.intake.domain.masking import mask
+from services.intake.domain.petition import PURPOSES, Refused
+from services.intake.domain.steps import Step
+from services.intake.handlers import PETITIONER, Filed, Intake
+from services.intake.http import trace_of
+from services.intake.pages.words import words
+from services.intake.ports import Record
+from services.intake.similar import FindSimilar
+from services.intake.throttle import Throttle
+from services.intake.views import public_view
+from shared.clock import BEIJING
+from shared.directory import Lang
+from shared.mongo import is_unavailable
+from shared.web import Problem, check_json, field_errors
+
+HERE: Final = Path(__file__).parent
+FIELDS: Final = (
+    "purpose", "jurisdiction", "town", "topic", "title", "text", "accused_unit", "name", "phone", "id_number", "address",
+    "joined",
+)  # fmt: skip
+PERSONAL: Final = ("name", "phone", "id_number", "address")
+TOKEN_SECONDS: Final = 6 * 3600
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def _beijing(at: datetime) -> str:
+    return at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
+
+
+class Pages:
+    """Renders the pages and reads their forms."""
+
+    def __init__(self, intake: Intake, throttle: Throttle, similar: FindSimilar, key: bytes) -> None:
+        self.intake = intake
+        self.throttle = throttle
+        self.similar = similar
+        self._key = key
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self._templates.filters["beijing"] = _beijing
+
+    # -- the form -----------------------------------------------------------------------------------------------------
+
+    async def form(self, request: Request) -> Response:
+        """The empty form."""
+        return self._form(request, dict.fromkeys(FIELDS, ""))
+
+    async def send(self, request: Request) -> Response:
+        """File what the form holds, or show it again with what has to be put right or with similar matters."""
+        _same_site(request)
+        try:
+            await self.throttle.check("form", request)
+        except Problem as problem:
+            return self._form(request, await _fields(request), [("title", "busy")], status=problem.status)
+        form = await _fields(request)
+        key = self._token_key(form["token"])
+        if key is None:
+            return self._form(request, form, [("title", "expired")], status=409)
+        try:
+            body = _petition(form)
+            similar = await self._similar(form, body)
+            if similar:
+                return self._form(request, form, similar=similar, token=form["token"])
+            filed = await self.intake.file(body.filing(), key, traceparent=trace_of(request))
+        except Problem:
+            return self._form(request, form, [("text", "field_other")], status=422)
+        except ValidationError as error:
+            return self._form(request, form, [_told(one["field"]) for one in field_errors(error)], status=422)
+        except Refused as refused:
+            if refused.code == "idempotency-key-reused":  # went back and changed what was filed: another petition
+                return self._form(request, form, [("title", "expired")], status=409)
+            return self._form(request, form, [_told(refused.field or "")], status=422)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return self._form(request, form, [("title", "down")], status=503, token=form["token"])
+        return self._done(request, filed)
+
+    async def _similar(self, form: Mapping[str, str], body: PetitionIn) -> list[dict[str, str]]:
+        if form["asked"] or body.purpose == "accusation":
+            return []
+        found = await self.similar(body.jurisdiction, mask(body.title), mask(body.text))
+        return [{"petition_id": one.petition_id, "title": one.title} for one in found]
+
+    def _form(
+        self,
+        request: Request,
+        form: Mapping[str, str],
+        wrong: list[tuple[str, str]] | None = None,
+        *,
+        similar: list[dict[str, str]] | None = None,
+        token: str | None = None,
+        status: int = 200,
+    ) -> Response:
+        lang = _lang(request)
+        units, w = self.intake.units, words(lang)
+        purposes = {slug: units.code("purpose", slug).name(lang) for slug in ("appeal", *PURPOSES)}
+        counties = [(code, units.name(code, lang)) for code in units.counties()]
+        towns = [
+            (code, f"{name} · {units.name(code, lang)}")
+            for county, name in counties
+            for code in units.children(county)
+            if code.isdecimal()
+        ]
+        return self._page(
+            request,
+            "form.html",
+            status,
+            form=form,
+            token=token or self._new_token(),
+            wrong={field for field, _ in wrong or []},
+            errors=[(field, w[key]) for field, key in dict.fromkeys(wrong or [])],
+            similar=similar,
+            purposes=list(purposes.items()),
+            counties=counties,
+            towns=towns,
+            topics=[(slug, topic.name(lang)) for slug, topic in units.topics.items()],
+        )
+
+    def _done(self, request: Request, filed: Filed) -> Response:
+        return self._page(request, "done.html", 201, filed=filed)
+
+    # -- progress -----------------------------------------------------------------------------------------------------
+
+    async def ask(self, request: Request) -> Response:
+        """The look-up form."""
+        receipt = request.query_params.get("receipt", "")[:60]
+        return self._page(request, "progress.html", view=None, receipt=receipt)
+
+    async def show(self, request: Request) -> Response:
+        """Where the petition stands. Receipt and code come in the body, so that they are in no address and no log."""
+        return await self._progress(request, evaluate=False)
+
+    async def evaluate(self, request: Request) -> Response:
+        """The petitioner says whether it is solved."""
+        return await self._progress(request, evaluate=True)
+
+    async def _progress(self, request: Request, *, evaluate: bool) -> Response:
+        _same_site(request)
+        form = await _fields(request)
+        receipt, code = form["receipt"], form["code"]
+        try:
+            await self.throttle.check("progress", request)
+            record = await self.intake.progress(receipt, code)
+            if evaluate:
+                record = await self._evaluate(record, form, request)
+        except Problem as problem:
+            return self._wrong(request, receipt, "busy", problem.status)
+        except Refused as refused:
+            status = 404 if refused.code == "receipt-or-code-wrong" else 409
+            return self._wrong(request, receipt, "wrong" if status == 404 else "expired", status)
+        return self._page(
+            request,
+            "progress.html",
+            view=public_view(record, self.intake.units, _lang(request)),
+            code=code,
+            version=record.life.version,
+            readers=await self.intake.readers(record),
+            thanks=evaluate,
+        )
+
+    async def _evaluate(self, record: Record, form: Mapping[str, str], request: Request) -> Record:
+        petition_id = record.petition.petition_id
+        step = Step("evaluated", None, record.life.unit, PETITIONER, {"solved": form["solved"] == "yes"})
+        if form["solved"] not in {"yes", "no"}:
+            raise Refused("field-missing", "say whether it is solved", field="solved")
+        key = f"page/{form['version'][:10]}"
+        await self.intake.step(petition_id, step, key, account=PETITIONER, traceparent=trace_of(request))
+        return await self.intake.petition(petition_id)
+
+    def _wrong(self, request: Request, receipt: str, key: str, status: int) -> Response:
+        errors = [("receipt", words(_lang(request))[key])]
+        return self._page(request, "progress.html", status, view=None, receipt=receipt[:60], errors=errors)
+
+    # -- common -------------------------------------------------------------------------------------------------------
+
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        lang = _lang(request)
+        path = "/progress" if template == "progress.html" else "/"
+        text = self._templates.get_template(template).render(
+            {"lang": lang, "w": words(lang), "path": path, "errors": [], **values}
+        )
+        headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store", "Content-Language": lang}
+        return Response(text, status, headers, "text/html; charset=utf-8")
+
+    def _new_token(self) -> str:
+        """A sealed place and time: shows that the form came from here, and makes a second click the same request."""
+        issued = f"{int(self.intake.clock.now().timestamp()):x}-{secrets.token_hex(8)}"
+        return f"{issued}.{keyed_hash(self._key, 'form', issued)[:32]}"
+
+    def _token_key(self, token: str) -> str | None:
+        issued, _, seal = token.partition(".")
+        if not hmac.compare_digest(keyed_hash(self._key, "form", issued)[:32].encode(), seal.encode()):
+            return None
+        age = self.intake.clock.now().timestamp() - int(issued.partition("-")[0], 16)
+        return f"form/{issued}" if age <= TOKEN_SECONDS else None
+
+
+def _lang(request: Request) -> Lang:
+    return "en" if request.query_params.get("lang") == "en" else "zh"
+
+
+def _same_site(request: Request) -> None:
+    """Refuse a form that another site sent."""
+    origin = request.headers.get("origin")
+    foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host", "")
+    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Problem(403, "cross-site", "the form has to be sent from this site's own page")
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """Fields of a form: texts only, line ends as \\n; a missing one is empty."""
+    form = await request.form(max_files=0, max_fields=40)
+    names = (*FIELDS, "token", "asked", "receipt", "code", "solved", "version")
+    return {name: value.replace("\r\n", "\n") if isinstance(value := form.get(name, ""), str) else "" for name in names}
+
+
+def _petition(form: Mapping[str, str]) -> PetitionIn:
+    """The body that the form stands for; raises `ValidationError` or `Problem`."""
+    who = {name: form[name] for name in PERSONAL if form[name].strip()}
+    body: dict[str, Any] = {name: form[name] for name in FIELDS if name not in PERSONAL and form[name].strip()}
+    raw = orjson.dumps({"channel": "web_portal", "title": "", "text": "", **body, "petitioner": who})
+    check_json(raw)
+    return PetitionIn.model_validate_json(raw, strict=True)
+
+
+def _told(field: str) -> tuple[str, str]:
+    """Which field of the form to point at, and the key of what to say."""
+    name = field.removeprefix("petitioner.")
+    if name not in FIELDS:
+        return "text", "field_other"
+    key = f"field_petitioner.{name}" if name in PERSONAL else f"field_{name}"
+    known = {"title", "text", "jurisdiction", "town", "accused_unit", *PERSONAL}
+    return name, key if name in known else "field_other"
+
+
+def pages_router(pages: Pages) -> APIRouter:
+    """The routes of the pages; they are no part of the API document."""
+    router = APIRouter(include_in_schema=False)
+    for path, method, endpoint in (
+        ("/", "GET", pages.form),
+        ("/", "POST", pages.send),
+        ("/progress", "GET", pages.ask),
+        ("/progress", "POST", pages.show),
+        ("/progress/evaluation", "POST", pages.evaluate),
+    ):
+        router.add_api_route(path, endpoint, methods=[method])
+
+    style = (HERE / "intake.css").read_text(encoding="utf-8")
+
+    @router.get("/static/intake.css")
+    async def stylesheet() -> Response:
+        return Response(style, headers={"Cache-Control": "max-age=3600"}, media_type="text/css")
+
+    return router
