@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -28,34 +25,14 @@ from shared.failpoint import failpoint
 from shared.mongo import Mongo, PyMongoError, Session, Unavailable, is_unavailable
 from shared.observe import HANDLED, Metrics, trace_id
 from shared.outbox import outgoing, put
-from shared.progress import Claim, Fenced, OffsetLost, Step, advance, applied, claim
+from shared.partitions import Identity, Item, Partitions, Patience, place
+from shared.progress import Fenced, OffsetLost, Step, advance, applied
 from shared.settings import ServiceSettings
 
 UNEXPECTED_TRIES: Final = 5
 CRASH_TRIES: Final = 5
-CAUTIOUS_FROM: Final = 3
-"""Claims without progress after which records are taken one by one, each counted before it is tried."""
 
 log = structlog.get_logger(__name__)
-
-Item = Received | Dead
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who consumes: names for logs, metrics, groups and fences."""
-
-    service: str
-    instance: str
-    topic: str
-    group: str
-
-
-def place(item: Item) -> tuple[int, int, int]:
-    """Partition, offset and broker time (ms) of a record."""
-    if isinstance(item, Dead):
-        return item.record.partition, item.record.offset, item.record.timestamp
-    return item.partition, item.offset, int(item.at.timestamp() * 1000)
 
 
 class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -77,10 +54,8 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         self._clock = clock
         self._metrics = metrics
         self._queue: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
-        self._claims: dict[int, Claim] = {}
-        self._gaps: dict[int, tuple[int, int]] = {}
-        self._unproven: set[int] = set()
-        self._single_until: dict[int, int] = {}
+        self._patience = Patience(who, metrics)
+        self._partitions = Partitions(who, mongo, self._patience, settings.batch_max)
         self._commits: set[asyncio.Task[None]] = set()
         self._subscriber: Any = None
         self.lost: str | None = None
@@ -120,13 +95,13 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget the claims: a partition that comes back is claimed anew at its next batch."""
         for tp in revoked:
-            self._claims.pop(tp.partition, None)
+            self._partitions.forget(tp.partition)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing is claimed here: records arrive while this callback still runs (aiokafka)."""
         self.moved_at = time.monotonic()
         for tp in assigned:
-            self._claims.pop(tp.partition, None)
+            self._partitions.forget(tp.partition)
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
@@ -139,10 +114,9 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             return {}
         behind: dict[int, int] = {}
         for tp in consumer.assignment():
-            held = self._claims.get(tp.partition)
-            end = consumer.highwater(tp)
+            due, end = self._partitions.next(tp.partition), consumer.highwater(tp)
             if end is not None:
-                behind[tp.partition] = max(0, end - (held.next if held else 0)) if held else 0
+                behind[tp.partition] = 0 if due is None else max(0, end - due)
         return behind
 
     def trouble(self) -> str | None:
@@ -177,14 +151,13 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         fresh: list[Item] = []
         for partition in {place(i)[0] for i in batch}:
             part = [i for i in batch if place(i)[0] == partition]
-            if partition not in self._claims:
+            if not self._partitions.owns(partition):
                 await self._claim(partition)
                 continue  # fetched before the seek: it comes again, from the right place
-            fresh.extend(self._from_next(partition, part))
+            fresh.extend(self._partitions.due(partition, part, self._consumer))
         if not fresh:
             return
-        cautious = [i for i in fresh if place(i)[1] < self._single_until.get(place(i)[0], 0)]
-        if cautious:
+        if self._partitions.cautious(fresh):
             await self._one_by_one(fresh, counted=True)
             return
         try:
@@ -196,82 +169,14 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             await self._reload({place(i)[0] for i in fresh})
             await self._one_by_one(fresh, counted=False)
 
-    def _from_next(self, partition: int, part: list[Item]) -> list[Item]:
-        """What of `part` is next in order. Records from before a seek are dropped; a gap is believed when seen twice."""
-        held = self._claims[partition]
-        due = held.next
-        if partition in self._unproven:
-            self._prove(held, part)
-        fresh = [i for i in part if place(i)[1] >= due]
-        if not fresh:
-            return []
-        first = place(fresh[0])[1]
-        if first > due and self._gaps.get(partition) != (due, first):
-            self._gaps[partition] = (due, first)
-            self._seek(partition, due)
-            return []
-        return fresh
-
-    def _prove(self, held: Claim, part: list[Item]) -> None:
-        """Compare the record before the stored offset with the one last applied: another one means another topic."""
-        for item in part:
-            _, offset, at = place(item)
-            if offset == held.next - 1:
-                self._unproven.discard(held.partition)
-                if at != held.tail:
-                    raise OffsetLost(
-                        f"{self.who.topic}[{held.partition}]: the record before offset {held.next} is not the one last "
-                        f"applied, the topic was made anew{self._how_to_decide(held)}"
-                    )
-
-    def _seek(self, partition: int, offset: int) -> None:
-        consumer = self._consumer
-        tp = TopicPartition(self.who.topic, partition)
-        if consumer is not None and tp in consumer.assignment():
-            consumer.seek(tp, offset)
-
     async def _claim(self, partition: int) -> None:
-        held = await self._insist(
-            lambda: claim(self._mongo, self.who.topic, self.who.group, partition, self.who.instance)
-        )
-        begin = await self._check_offset(held)
-        await self._insist(lambda: self._processor.load([partition]))
-        self._claims[partition] = held
-        self._gaps.pop(partition, None)
-        if held.stuck > CAUTIOUS_FROM:
-            self._single_until[partition] = held.next + self._settings.batch_max
+        await self._partitions.claim(partition, self._consumer, lambda: self._processor.load([partition]))
         self._metrics.claims.labels(self.who.service, self.who.topic).inc()
-        log.info("claimed", topic=self.who.topic, partition=partition, epoch=held.epoch, next=held.next)
-        if held.tail is not None and begin < held.next:
-            self._unproven.add(partition)
-            self._seek(partition, held.next - 1)
-        else:
-            self._unproven.discard(partition)
-            self._seek(partition, held.next)
-
-    async def _check_offset(self, held: Claim) -> int:
-        """Refuse to go on from an offset that the topic does not have; returns the topic's first one."""
-        consumer = self._consumer
-        tp = TopicPartition(self.who.topic, held.partition)
-        if consumer is None or held.next == 0:
-            return 0
-        begin = (await self._insist(lambda: consumer.beginning_offsets([tp])))[tp]
-        end = (await self._insist(lambda: consumer.end_offsets([tp])))[tp]
-        lost = f"{self.who.topic}[{held.partition}] has offsets {begin} to {end}, stored is {held.next}"
-        if not begin <= held.next <= end:
-            raise OffsetLost(lost + self._how_to_decide(held))
-        return int(begin)
-
-    def _how_to_decide(self, held: Claim) -> str:
-        return (
-            f"; decide with: fengqiao progress set --service {self.who.service} --topic {self.who.topic} "
-            f"--partition {held.partition} --to earliest|latest|OFFSET"
-        )
 
     async def _reclaim(self, partitions: set[int]) -> None:
         """After a fence: give a real new owner time to be the only one, then claim what Kafka still assigns to us."""
         for partition in partitions:
-            self._claims.pop(partition, None)
+            self._partitions.forget(partition)
         await asyncio.sleep(0.5)
         consumer = self._consumer
         for partition in partitions:
@@ -279,7 +184,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 await self._claim(partition)
 
     async def _reload(self, partitions: set[int]) -> None:
-        await self._insist(lambda: self._processor.load(sorted(partitions)))
+        await self._patience.insist(lambda: self._processor.load(sorted(partitions)))
 
     # -- one transaction ----------------------------------------------------------------------------------------------
 
@@ -288,7 +193,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         started = time.monotonic()
         events = [i for i in items if isinstance(i, Received)]
         dead = [i for i in items if isinstance(i, Dead)]
-        steps = self._steps(items)
+        steps = self._partitions.steps(items)
         plan = await self._prepare(events) if events else None
         failed_at = self._clock.now()
         letters = [dead_letter(d, group=self.who.group, service=self.who.service, failed_at=failed_at) for d in dead]
@@ -302,10 +207,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
         await failpoint("consumer.before_transaction")
         await self._commit(work, steps)
-        for step in steps:
-            held = self._claims.get(step.claim.partition)
-            if held is not None and held.epoch == step.claim.epoch:
-                self._claims[step.claim.partition] = replace(held, next=step.to, tail=step.tail, stuck=0)
+        self._partitions.moved(steps)
         self.moved_at = time.monotonic()
         await failpoint("consumer.after_commit")
         self._commit_offsets(steps)
@@ -319,7 +221,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             except (PyMongoError, Unavailable) as error:
                 if not is_unavailable(error):
                     raise
-                await self._wait_for_dependency()
+                await self._patience.wait()
                 await self._reload({e.partition for e in events})
 
     async def _commit(self, work: Any, steps: Sequence[Step]) -> None:
@@ -328,45 +230,20 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 await self._mongo.transaction(work)
                 return
             except Fenced:
-                if await self._insist(lambda: applied(self._mongo, steps)):
+                if await self._patience.insist(lambda: applied(self._mongo, steps)):
                     return  # a commit whose outcome was unknown had come through
                 raise
             except Rewrite:
                 continue
             except Unavailable:
-                await self._wait_for_dependency()
-
-    async def _insist(self, call: Any) -> Any:
-        """Call until the dependency answers. What is not the dependency's fault escapes."""
-        while True:
-            try:
-                return await call()
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                await self._wait_for_dependency()
-            except (PyMongoError, Unavailable) as error:
-                if not is_unavailable(error):
-                    raise
-                await self._wait_for_dependency()
-
-    async def _wait_for_dependency(self) -> None:
-        self._metrics.waits.labels(self.who.service, self.who.topic).inc()
-        await asyncio.sleep(random.uniform(0.3, 1.0))
-
-    def _steps(self, items: Sequence[Item]) -> list[Step]:
-        last: dict[int, tuple[int, int]] = {}
-        for item in items:
-            partition, offset, at = place(item)
-            last[partition] = (offset + 1, at)
-        try:
-            return [Step(self._claims[p], to, tail) for p, (to, tail) in last.items()]
-        except KeyError:  # revoked while the batch waited
-            raise Fenced from None
+                await self._patience.wait()
 
     async def _one_by_one(self, items: Sequence[Item], *, counted: bool) -> None:
         """Apply records singly, so that one that fails costs only itself."""
         for item in items:
+            partition, offset, _ = place(item)
+            if offset < (self._partitions.next(partition) or 0):
+                continue  # the batch had been committed before it failed
             if isinstance(item, Dead):
                 await self._apply([item])
                 continue
@@ -402,7 +279,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     async def _count(self, item: Received) -> int:
         """Count an attempt before it is made, outside the transaction: a record that kills the process is found out."""
-        row = await self._insist(
+        row = await self._patience.insist(
             lambda: self._mongo["failures"].find_one_and_update(
                 {"_id": f"{self.who.group}:{item.topic}:{item.partition}:{item.offset}"},
                 {"$inc": {"tries": 1}, "$set": {"at": self._clock.now()}},

@@ -27,11 +27,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared import lease, outbox, progress
 from shared.bus import Processor
 from shared.clock import Clock, SystemClock
-from shared.consumer import BatchConsumer, Identity
+from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES
 from shared.lease import Lease
 from shared.mongo import IndexModel, Mongo, Unavailable
 from shared.observe import Metrics, configure_logging, trace_id, traceparent_of
+from shared.partitions import Identity
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 
