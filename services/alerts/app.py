@@ -6,8 +6,11 @@ from fastapi import FastAPI
 
 from services.alerts.consumers import FindingProcessor, FlagProcessor
 from services.alerts.contract import PRODUCES
+from services.alerts.courier import Courier
 from services.alerts.handlers import Desk
 from services.alerts.http import routes
+from services.alerts.http_documents import document_routes
+from services.alerts.http_more import more_routes
 from services.alerts.policy import load_escalations, load_plans
 from services.alerts.settings import Settings
 from services.alerts.store import INDEXES, MongoStore
@@ -21,6 +24,7 @@ from shared.service import Service
 from shared.signin import sign_in_routes
 
 TIMER_S = 0.5
+COURIER_S = 0.5
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,8 +51,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # every instance fires timers: each fires once because its transaction ends it, and none waits for a lease to pass on
     service.every("timers", TIMER_S, timers, leased=False)
 
+    hosts = [host.strip() for host in settings.webhook_hosts.split(",") if host.strip()]
+    courier = Courier(store, escalations.receivers, units, service.clock, secrets=settings.secrets, allowed_hosts=hosts)
+    service.every("courier", COURIER_S, courier.deliver_due, leased=False)
+
     web.install(service.app)
     service.app.include_router(routes(desk, access, hub, stream_life_s=settings.stream_life_s))
+    service.app.include_router(more_routes(desk, access))
+    service.app.include_router(document_routes(desk, access, service.mongo, escalations.reports))
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     service.app.state.desk = desk
     service.app.state.access = access

@@ -31,6 +31,7 @@ UNPROCESSABLE: Final = frozenset(
         "arrival-time",
         "no-such-action",
         "accused-unit",
+        "period-invalid",
     }
 )
 GONE: Final = frozenset({"no-such-step", "no-such-item", "no-plan"})

@@ -72,6 +72,7 @@ class EscalationFile(_File):
     policies: dict[Name, PolicyRow]
     levels: dict[Literal["I", "II", "III", "IV"], Name]
     kinds: dict[Name, Name] = {}
+    reports: dict[Literal["leaders", "members"], tuple[Name, ...]] = {}
 
 
 class ItemRow(_File):
@@ -111,6 +112,7 @@ class Escalations:
 
     policies: Policies
     receivers: dict[str, Receiver]
+    reports: dict[str, tuple[str, ...]]
 
 
 def folder() -> Path:
@@ -143,7 +145,7 @@ def load_escalations(path: Path | None = None) -> Escalations:
     if problems:
         raise document.error("; ".join(problems), "policies")
     _check_receivers(document)
-    return Escalations(policies, dict(file.receivers))
+    return Escalations(policies, dict(file.receivers), {str(name): row for name, row in file.reports.items()})
 
 
 def _check_receivers(document: YamlDocument[EscalationFile]) -> None:
@@ -153,6 +155,9 @@ def _check_receivers(document: YamlDocument[EscalationFile]) -> None:
             raise document.error("a webhook needs url, key_id and key", "receivers", name)
         if row.type == "apprise" and not row.urls:
             raise document.error("apprise needs urls, the name of a file of URLs", "receivers", name)
+    for name, listed in file.reports.items():
+        if unknown := [target for target in listed if target not in file.receivers]:
+            raise document.error(f"there is no receiver {unknown[0]!r}", "reports", name)
     for name, policy in file.policies.items():
         for target in (*policy.notify, *(target for step in policy.steps for target in step.call)):
             if target not in file.receivers:

@@ -262,5 +262,8 @@ class Store(Protocol):
     async def all_silences(self, *, limit: int) -> list[Silence]:
         """Silences, newest first."""
 
+    async def document(self, id: str) -> dict[str, Any] | None:
+        """A document with its bytes."""
+
     async def documents(self, *, warning_id: str | None, limit: int) -> list[dict[str, Any]]:
         """Records of documents made and sent, newest first."""

@@ -182,10 +182,15 @@ class MongoStore:
         cursor = self._mongo[SILENCES].find({}).sort("created_at", -1).limit(limit)
         return [codec.load_silence(row) async for row in cursor]
 
+    async def document(self, id: str) -> dict[str, Any] | None:
+        """A document with its bytes."""
+        found = await self._mongo[DOCUMENTS].find_one({"_id": id})
+        return dict(found) if found else None
+
     async def documents(self, *, warning_id: str | None, limit: int) -> list[dict[str, Any]]:
         """Records of documents made and sent, newest first."""
         query = {"warning_id": warning_id} if warning_id else {}
-        return [dict(row) async for row in self._mongo[DOCUMENTS].find(query).sort("at", -1).limit(limit)]
+        return [dict(row) async for row in self._mongo[DOCUMENTS].find(query, {"body": 0}).sort("at", -1).limit(limit)]
 
 
 def scope_query(scope: Scope) -> Document:

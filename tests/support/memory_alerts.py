@@ -285,6 +285,9 @@ class MemoryStore:
     async def all_silences(self, *, limit: int) -> list[Silence]:
         return sorted(self.s.silences.values(), key=lambda s: s.created_at, reverse=True)[:limit]
 
+    async def document(self, id: str) -> dict[str, Any] | None:
+        return self.s.documents.get(id)
+
     async def documents(self, *, warning_id: str | None, limit: int) -> list[dict[str, Any]]:
         found = [d for d in self.s.documents.values() if warning_id in (None, d.get("warning_id"))]
         return sorted(found, key=lambda d: d["at"], reverse=True)[:limit]

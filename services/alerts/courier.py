@@ -1,0 +1,171 @@
+"""Messages go out: taken one by one from the store, sent at least once, each attempt written down.
+
+A message that was sent but not marked is sent again with the same `Idempotency-Key`: that is how receivers know it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import apprise
+import httpx
+import orjson
+
+from services.alerts import labels, outward
+from services.alerts.domain.timers import delivery_wait
+from services.alerts.policy import Receiver
+from services.alerts.ports import Delivery, Store
+from shared.access import Principal
+from shared.clock import Clock
+from shared.directory import Directory
+from shared.events import derived_id
+from shared.failpoint import failpoint
+from shared.keys import load_key
+from shared.signing import signed_headers
+
+HOLD: Final = timedelta(seconds=20)
+"""A message that was taken and not marked is taken again after this."""
+GIVE_UP: Final = timedelta(hours=24)
+AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt went."""
+
+    ok: bool
+    code: str
+    detail: str = ""
+
+
+Send = Callable[[Receiver, Delivery, bytes], Awaitable[Outcome]]
+
+
+class Courier:
+    """Delivers what is due."""
+
+    def __init__(
+        self,
+        store: Store,
+        receivers: Mapping[str, Receiver],
+        units: Directory,
+        clock: Clock,
+        *,
+        secrets: Path,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        self._store = store
+        self._receivers = receivers
+        self._units = units
+        self._clock = clock
+        self._secrets = secrets
+        self._hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._send: dict[str, Send] = {"console": _shown, "webhook": self._webhook, "apprise": self._apprise}
+
+    async def deliver_due(self) -> None:
+        """Send everything that is due now, several at a time."""
+        while True:
+            now = self._clock.now()
+            taken = [row for _ in range(AT_ONCE) if (row := await self._store.claim_delivery(now, now + HOLD))]
+            if not taken:
+                return
+            await asyncio.gather(*(self.deliver(row) for row in taken))
+
+    async def deliver(self, row: Delivery) -> Outcome:
+        """One attempt, written down."""
+        await failpoint("alerts.delivery.before_send")
+        outcome = await self._attempt(row)
+        await failpoint("alerts.delivery.after_send")
+        now = self._clock.now()
+        attempts = len(row.attempts) + 1
+        status = "sent" if outcome.ok else "failed" if now - row.created_at >= GIVE_UP else "pending"
+        if outcome.code == "withheld":
+            status = "withheld"
+        attempt = {"at": now, "ok": outcome.ok, "code": outcome.code, "detail": outcome.detail}
+        await self._store.mark_delivery(row.id, status=status, attempt=attempt, next_at=now + delivery_wait(attempts))
+        await failpoint("alerts.delivery.after_mark")
+        return outcome
+
+    async def _attempt(self, row: Delivery) -> Outcome:
+        receiver = self._receivers.get(row.receiver)
+        if receiver is None:
+            return Outcome(False, "no-such-receiver", "the policy file no longer names this receiver")
+        body = await self._body(receiver, row)
+        if body is None:
+            return Outcome(False, "withheld", "an accusation is not sent to the accused unit or one under it")
+        try:
+            return await self._send[receiver.type](receiver, row, body)
+        except outward.AddressRefusedError as refused:
+            return Outcome(False, "address-refused", str(refused))
+        except (httpx.HTTPError, OSError) as error:
+            return Outcome(False, "unreachable", type(error).__name__)
+
+    async def _body(self, receiver: Receiver, row: Delivery) -> bytes | None:
+        """The message as this receiver may have it; None when nothing of it may be sent there."""
+        scope = Principal(f"receiver.{row.receiver}", "leader", receiver.unit).scope(self._units)
+        hidden = set()
+        for id in row.warnings:
+            warning = await self._store.get(id)
+            if warning is None or scope.hides_accusation(
+                restricted=warning.flag.restricted, accused=warning.flag.accused_unit
+            ):
+                hidden.add(id)
+        if row.warnings and hidden == set(row.warnings):
+            return None
+        shown = [one for one in row.body.get("warnings", ()) if one["warning_id"] not in hidden]
+        body: dict[str, Any] = {"id": row.id, "exercise": row.exercise, **row.body, "warnings": shown}
+        return orjson.dumps(body)
+
+    async def _webhook(self, receiver: Receiver, row: Delivery, body: bytes) -> Outcome:
+        url = httpx.URL(receiver.url or "")
+        key = load_key(self._secrets, receiver.key or "webhook")
+        now = self._clock.now()
+        headers = signed_headers(
+            receiver.key_id or "",
+            key,
+            at=now,
+            method="POST",
+            target=url.raw_path.decode("ascii"),
+            body=body,
+            nonce=derived_id(row.id, str(len(row.attempts)), now.isoformat()),
+        )
+        headers |= {"Content-Type": "application/json", "Idempotency-Key": row.id}
+        status = await outward.post(receiver.url or "", body=body, headers=headers, allowed_hosts=self._hosts)
+        # 409: the receiver has it already
+        return Outcome(200 <= status < 300 or status == 409, f"http-{status}")
+
+    async def _apprise(self, receiver: Receiver, row: Delivery, body: bytes) -> Outcome:
+        lines = (self._secrets / f"{receiver.urls}.urls").read_text(encoding="utf-8").splitlines()
+        sender = apprise.Apprise()
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                sender.add(line.strip())
+        title, text = as_text(orjson.loads(body))
+        sent = await sender.async_notify(body=text, title=title)
+        return Outcome(bool(sent), "sent" if sent else "refused")
+
+
+async def _shown(receiver: Receiver, row: Delivery, body: bytes) -> Outcome:
+    """The console shows what is in the delivery log: there is nothing to send."""
+    return Outcome(True, "shown")
+
+
+def as_text(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Title and lines of a message for people; without the text of a petition."""
+    warnings = body.get("warnings", [])
+    mark = f"【{labels.EXERCISE.zh}】" if body.get("exercise") else ""
+    if not warnings:
+        return f"{mark}{body.get('title', '平安指挥部')}", f"{body.get('document', '')}\n{labels.INTERNAL.zh}"
+    first = warnings[0]
+    title = f"{mark}{labels.name(labels.LEVELS, first['level'])} {labels.name(labels.KINDS, first['kind'])}"
+    lines = [
+        f"{labels.name(labels.LEVELS, one['level'])} {labels.name(labels.KINDS, one['kind'])} "
+        f"{labels.name(labels.STATES, one['state'])} {one['title']} {one['responsible_unit'] or ''}".rstrip()
+        for one in warnings
+    ]
+    return title, "\n".join([*lines, labels.INTERNAL.zh])

@@ -1,0 +1,109 @@
+"""Documents of the alerts API: CAP messages, special reports, after-action reviews, the audit log."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+
+from services.alerts import bodies, cap, queries, reports
+from services.alerts.handlers import Desk, Missing
+from services.alerts.http import answered, read_filter
+from services.alerts.render import MEDIA_TYPES, render
+from shared import audit
+from shared.access import Access, Principal, may, require
+from shared.clock import BEIJING
+from shared.mongo import Mongo
+from shared.web import Problem, json_body, read_json
+
+Id = Annotated[str, Path(max_length=100)]
+
+
+def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str, Sequence[str]]) -> APIRouter:
+    """The router. `lists` names the receivers of special reports."""
+    router = APIRouter(prefix="/v1")
+    reader = Depends(require(access, *may("warnings.read")))
+    writer = Depends(require(access, *may("warnings.documents")))
+    auditor = Depends(require(access, *may("audit.read")))
+
+    @router.get("/cap")
+    async def cap_feed(request: Request, who: Principal = reader) -> Response:
+        """Atom feed of the newest CAP 1.2 message of each warning. Restricted and Private only."""
+        found, _ = await queries.page(desk, who, read_filter(request), limit=100)
+        entries = [(warning, await desk.store.log(warning.id)) for warning in found]
+        body = cap.feed(entries, desk.clock.now(), desk.units)
+        return Response(body, media_type="application/atom+xml")
+
+    @router.get("/cap/{warning_id}")
+    async def cap_one(warning_id: Id, who: Principal = reader) -> Response:
+        """The newest CAP 1.2 message about a warning, with references to those before it."""
+        warning = await answered(queries.one(desk, who, warning_id))
+        body = cap.cap_message(warning, await desk.store.log(warning_id), desk.units)
+        return Response(body, media_type="application/cap+xml")
+
+    @router.get("/warnings/{warning_id}/after-action")
+    async def review(
+        warning_id: Id, who: Principal = reader, lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh"
+    ) -> dict[str, Any]:
+        """The after-action review."""
+        section = reports.after_action(await answered(queries.detail(desk, who, warning_id)), lang)
+        return {"heading": section.heading, "lines": list(section.lines)}
+
+    @router.post("/documents", status_code=201, openapi_extra=json_body(bodies.DocumentBody))
+    async def make_document(request: Request, who: Principal = writer) -> dict[str, Any]:
+        """Make a special report (专报) and send it to its list; the record says to whom and when."""
+        body = await read_json(request, bodies.DocumentBody)
+        wanted = reports.Wanted(body.form, body.recipients, body.lang, body.warning_id, body.since, body.until)
+        report = await answered(reports.compose(desk, who, wanted))
+        made = await reports.send(
+            desk, who, wanted, report, render(report, body.form), lists.get(body.recipients, ()), str(uuid.uuid4())
+        )
+        return _record(made.record)
+
+    @router.get("/documents")
+    async def list_documents(
+        who: Principal = writer, warning_id: Annotated[str | None, Query(max_length=100)] = None
+    ) -> dict[str, Any]:
+        """Special reports that were made, newest first."""
+        found = await desk.store.documents(warning_id=warning_id, limit=200)
+        return {"documents": [_record(row) for row in found if await _may_see_document(desk, who, row)]}
+
+    @router.get("/documents/{document_id}")
+    async def get_document(document_id: Id, who: Principal = writer) -> Response:
+        """The document as it was sent."""
+        row = await desk.store.document(document_id)
+        if row is None or not await _may_see_document(desk, who, row):
+            raise Problem(404, "not-found", "there is no such thing here")
+        headers = {"Content-Disposition": f'attachment; filename="{row["name"]}"', "Cache-Control": "no-store"}
+        return Response(bytes(row["body"]), media_type=MEDIA_TYPES[row["form"]], headers=headers)
+
+    @router.get("/audit")
+    async def audit_log(
+        _: Principal = auditor,
+        object: Annotated[str | None, Query(max_length=100)] = None,
+        actor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
+        """Who did what and why, newest first."""
+        return {"rows": await audit.rows(mongo, object=object, actor=actor, limit=limit)}
+
+    return router
+
+
+async def _may_see_document(desk: Desk, who: Principal, row: Mapping[str, Any]) -> bool:
+    if row.get("warning_id") is None:
+        return who.jurisdiction is None or row["by"] == who.account
+    try:
+        await queries.one(desk, who, row["warning_id"])
+    except Missing:
+        return False
+    return True
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {key: value for key, value in row.items() if key not in ("_id", "body")}
+    times = {key: value.astimezone(BEIJING).isoformat() for key, value in shown.items() if hasattr(value, "astimezone")}
+    return {"id": row["_id"], **shown, **times, "url": f"/v1/documents/{row['_id']}"}
