@@ -20,3 +20,30 @@ def consumer(
     from deploy.bench.consumer import bench
 
     bench(events, matters, runs, json)
+
+
+@app.command("pipeline")
+def pipeline(
+    events: Annotated[int, typer.Option(min=100)] = 20_000,
+    rate: Annotated[float, typer.Option(min=1, help="petitions a second for the latency")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="how long that rate is kept")] = 60,
+    json: Json = None,
+) -> None:
+    """Outbox to Kafka to all services, events/s and CPU; and petition to stream, p50, p95, p99."""
+    from deploy.bench.pipeline import bench
+
+    bench(events, rate, seconds, json)
+
+
+@app.command("chaos")
+def chaos(
+    events: Annotated[int, typer.Option(min=100)] = 20_000,
+    kills: Annotated[int, typer.Option(min=1)] = 24,
+    seed: Annotated[int, typer.Option()] = 1,
+    json: Json = None,
+) -> None:
+    """Petitions under load while services, broker and mongod are killed: nothing lost, nothing doubled."""
+    from deploy.bench.chaos import bench
+
+    if not bench(events, kills, seed, json):
+        raise typer.Exit(1)
