@@ -69,7 +69,8 @@ class MongoStore:
             petitions.append(InsertOne(document) if first else ReplaceOne({"_id": document["_id"]}, document))
             for row in change.rows:
                 d = row_document(row)
-                obligations.append(InsertOne(d) if first else ReplaceOne({"_id": d["_id"]}, d, upsert=True))
+                new = row.obligation.id in change.first
+                obligations.append(InsertOne(d) if new else ReplaceOne({"_id": d["_id"]}, d))
         await self._mongo[PETITIONS].bulk_write(petitions, ordered=False, session=tx)
         if obligations:
             await self._mongo[OBLIGATIONS].bulk_write(obligations, ordered=False, session=tx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -72,7 +72,9 @@ class Change:
     new: tuple[Step, ...]
     facts: Facts | None
     rows: tuple[Row, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
+    first: frozenset[str] = frozenset()
+    """ids of the rows that were not kept before"""
 
 
 def fresh(held: Held, steps: Iterable[Step]) -> tuple[Step, ...]:
@@ -101,10 +103,11 @@ def plan(
     changed: list[Row] = []
     findings: list[Finding] = []
     for obligation in worked:
-        row, found = _row(obligation, rows.get(obligation.id), facts, traces)
+        before = rows.get(obligation.id)
+        row, found = _row(obligation, before, facts, traces)
         if found is not None:
             findings.append(found)
-        if row != rows.get(obligation.id):
+        if row != before:
             changed.append(row)
     ids = tuple(o.id for o in worked)
     for key in set(held.owed) - set(ids):
@@ -112,19 +115,21 @@ def plan(
             gone = replace(rows[key].obligation, excluded=_SUPERSEDED)
             changed.append(replace(rows[key], obligation=gone))
     owed = (*ids, *(key for key in held.owed if key not in ids))
-    return Change(replace(held, steps=steps, owed=owed), tuple(new), facts, tuple(changed), tuple(findings))
+    kept = Held(held.petition, held.jurisdiction, steps, owed)
+    first = frozenset(ids).difference(held.owed)
+    return Change(kept, tuple(new), facts, tuple(changed), tuple(findings), first)
 
 
 def _row(
     obligation: Obligation, before: Row | None, facts: Facts, traces: Mapping[str, str | None]
 ) -> tuple[Row, Finding | None]:
     historic = obligation.breach_at is not None and obligation.breach_at < obligation.recorded - HISTORY
-    row = Row(obligation, before.told if before else frozenset(), facts.restricted, facts.accused, historic)
+    told = before.told if before else frozenset()
     ended = obligation.ended
     silent = historic or obligation.code in WINDOWS or obligation.excluded is not None
-    if silent or ended is None or obligation.due is None or "met" in row.told:
-        return row, None
-    row = replace(row, told=row.told | {"met"})
+    if silent or ended is None or obligation.due is None or "met" in told:
+        return Row(obligation, told, facts.restricted, facts.accused, historic), None
+    row = Row(obligation, told | {"met"}, facts.restricted, facts.accused, historic)
     return row, Finding("met", row, ended, traces.get(obligation.ended_by or ""))
 
 

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from services.assessment.domain.derivation import derivation
 from services.assessment.domain.life import BEIJING, Life, Step, day_of
 from services.assessment.domain.rules import (
+    CACHED,
     HANDLE,
     HANDLE_EXT,
     NOTHING,
@@ -110,13 +111,34 @@ def _rules(book: Rulebook, life: Life, step: Step) -> Rules | None:
     return book.on(day_of(step.at), life.jurisdiction)
 
 
-def _start(life: Life, book: Rulebook, code: str, clock: Clock, step: Step, word: str, unit: str) -> Obligation:
-    deadline = book.deadline(day_of(step.at), clock)
-    return _obligation(life, code, clock, step, unit, deadline, derivation(word, day_of(step.at), clock, deadline))
+def _start(
+    life: Life, book: Rulebook, code: str, clock: Clock, step: Step, word: str, unit: str, done: Step | None = None
+) -> Obligation:
+    first = day_of(step.at)
+    deadline = book.deadline(first, clock)
+    line = _line(book, word, first, clock, deadline, 0)
+    return _obligation(life, code, clock, step, unit, deadline, line, done)
+
+
+def _line(book: Rulebook, word: str, first: date, clock: Clock, deadline: Deadline, extended: int) -> Text:
+    key = (word, first, clock.code, clock.basis, extended)
+    line = book.lines.get(key)
+    if line is None:
+        if len(book.lines) > CACHED:
+            book.lines.clear()
+        line = book.lines[key] = derivation(word, first, clock, deadline, extended)
+    return line
 
 
 def _obligation(
-    life: Life, code: str, clock: Clock, step: Step, unit: str, deadline: Deadline | None, text: Text
+    life: Life,
+    code: str,
+    clock: Clock,
+    step: Step,
+    unit: str,
+    deadline: Deadline | None,
+    text: Text,
+    done: Step | None = None,
 ) -> Obligation:
     return Obligation(
         id=f"{life.petition}/{code}/{step.id}",
@@ -131,13 +153,10 @@ def _obligation(
         derivation=text,
         cause=step.id,
         recorded=step.recorded,
+        ended=None if done is None else (done.notified if code == NOTIFY else None) or done.at,
+        ended_by=None if done is None else done.id,
+        ended_recorded=None if done is None else done.recorded,
     )
-
-
-def _ended(obligation: Obligation, step: Step | None, at: datetime | None = None) -> Obligation:
-    if step is None:
-        return obligation
-    return replace(obligation, ended=at or step.at, ended_by=step.id, ended_recorded=step.recorded)
 
 
 def _after(steps: Sequence[Step], start: Step, kinds: frozenset[str]) -> Step | None:
@@ -159,7 +178,7 @@ def _transfer(life: Life, book: Rulebook) -> Iterator[Obligation]:
         yield replace(_obligation(life, REG_TRANSFER, clock, filed, unit, None, reason), excluded=reason)
         return
     first = next((s for s in life.steps if s.kind in _TRANSFERS), None)
-    yield _ended(_start(life, book, REG_TRANSFER, clock, filed, "received", unit), first)
+    yield _start(life, book, REG_TRANSFER, clock, filed, "received", unit, first)
 
 
 # -- notice and objection (Art. 23), a clock for each unit the matter comes to -----------------------------------------
@@ -219,7 +238,7 @@ def _objection(
     clock = rules.clocks.get(OBJECT)
     if clock is None or hop.kind == "filed":
         return None
-    window = _ended(_start(life, book, OBJECT, clock, hop, "transferred", hop.unit), objected)
+    window = _start(life, book, OBJECT, clock, hop, "transferred", hop.unit, objected)
     if objected is None and notice is not None:
         return replace(window, excluded=Text("已作为本单位事项办理", "the unit took the matter as its own"))
     if objected is None and nxt is not None:
@@ -245,9 +264,9 @@ def _notice(
         reason = Text("按纪检监察、政法机关的规定告知", "told by the organ's own provisions (Art. 23 para. 4)")
         yield replace(_obligation(life, NOTIFY, clock, hop, hop.unit, None, reason), excluded=reason)
         return
-    owed = _start(life, book, NOTIFY, clock, hop, "received" if direct else "transferred", hop.unit)
+    owed = _start(life, book, NOTIFY, clock, hop, "received" if direct else "transferred", hop.unit, notice)
     if notice is not None:
-        yield _ended(owed, notice, notice.notified)
+        yield owed
     elif objected_in_time:
         yield replace(owed, excluded=Text("期限内提出异议", "objected in time"))
     elif nxt is not None and owed.due is not None and day_of(nxt.at) <= owed.due:
@@ -277,9 +296,11 @@ def _handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
             return
         replied = _after(life.steps, start, frozenset({"replied"}))
         unit = _handler(life, start, replied)
-        base = _ended(_start(life, book, HANDLE, clock, start, word, unit), replied)
+        base = _start(life, book, HANDLE, clock, start, word, unit, replied)
         extension = _extension(life, book, rules, clock, base, start, word, replied) if may_extend else None
-        base = replace(base, derivation=base.derivation + _void_extensions(life, start, replied, extension))
+        void = _void_extensions(life, start, replied, extension)
+        if void is not NOTHING:
+            base = replace(base, derivation=base.derivation + void)
         if extension is None:
             yield base
         else:
@@ -335,9 +356,9 @@ def _extension(
         days = min(step.days, ext.days)
         first = day_of(start.at)
         deadline = book.deadline(first, clock, days)
-        text = derivation(word, first, clock, deadline, days)
-        row = _obligation(life, HANDLE_EXT, ext, step, base.unit, deadline, text)
-        return _ended(replace(row, approver=step.approver, basis=ext.basis), replied)
+        text = _line(book, word, first, clock, deadline, days)
+        row = _obligation(life, HANDLE_EXT, ext, step, base.unit, deadline, text, replied)
+        return replace(row, approver=step.approver)
     return None
 
 

@@ -20,6 +20,8 @@ CODES: Final = (REG_TRANSFER, NOTIFY, OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
 CLOCKS: Final = (REG_TRANSFER, "NOTIFY_DIRECT", "NOTIFY_TRANSFERRED", OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
 WINDOWS: Final = frozenset({OBJECT, REVIEW_ASK})
 """Rights that lapse, not duties that are broken: the time to object, the time to ask for a review."""
+CACHED: Final = 50_000
+"""Entries a cache of days may hold before it is emptied."""
 
 Calendar = Callable[[date], bool | None]
 """Whether a day is a working day; None where the holiday calendar does not know the year."""
@@ -113,20 +115,27 @@ class Rulebook:
     calendar: Calendar
     _rules: dict[tuple[date, str], Rules | None] = field(default_factory=dict, repr=False)
     _deadlines: dict[tuple[date, int, bool, bool], Deadline] = field(default_factory=dict, repr=False)
+    lines: dict[tuple[object, ...], Text] = field(default_factory=dict, repr=False)
+    """derivations written before: most petitions of a day share them"""
 
     def on(self, day: date, jurisdiction: str) -> Rules | None:
         """Rules of a day and place; None where no national instrument is in force (before 2005-05-01)."""
         key = (day, jurisdiction)
         if key not in self._rules:
+            if len(self._rules) > CACHED:
+                self._rules.clear()
             self._rules[key] = self._merged(day, jurisdiction)
         return self._rules[key]
 
     def deadline(self, start: date, clock: Clock, extra: int = 0) -> Deadline:
         """The last day of a clock that started on `start` (that day not counted), `extra` calendar days added."""
         key = (start, clock.days + (0 if clock.working else extra), clock.working, clock.roll_over)
-        if key not in self._deadlines:
-            self._deadlines[key] = count(*key, self.calendar)
-        return self._deadlines[key]
+        found = self._deadlines.get(key)
+        if found is None:
+            if len(self._deadlines) > CACHED:
+                self._deadlines.clear()
+            found = self._deadlines[key] = count(*key, self.calendar)
+        return found
 
     def _merged(self, day: date, jurisdiction: str) -> Rules | None:
         held = [i for i in self.instruments if i.holds(day, jurisdiction)]
