@@ -71,10 +71,13 @@ def parse_policy(text: str, *, source: str = "<text>") -> Policy:
 
 
 def read_policies(path: Path) -> Policies:
-    """Every `*.yaml` of a directory, or one file. Two versions of the same day or number are an error."""
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    """Every screening policy of a directory, or one file. Two versions of the same day or number are an error.
+
+    A file of the directory that has neither `policy` nor `rules` at its top is another service's and left alone.
+    """
+    files = [file for file in sorted(path.glob("*.yaml")) if _is_ours(file)] if path.is_dir() else [path]
     if not files:
-        raise ConfigError(str(path), 1, "holds no *.yaml file")
+        raise ConfigError(str(path), 1, "holds no screening policy (*.yaml with `policy` and `rules`)")
     seen: dict[object, str] = {}
     policies = []
     for file in files:
@@ -85,6 +88,14 @@ def read_policies(path: Path) -> Policies:
             seen[what] = file.name
         policies.append(policy)
     return Policies(policies)
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        raw = parse_yaml(file.read_text(encoding="utf-8"), _Raw, source=str(file)).value.root
+    except (ConfigError, OSError, UnicodeDecodeError):
+        return True  # whatever is wrong with it is said when it is read
+    return "policy" in raw or "rules" in raw
 
 
 class PolicyWatch:
@@ -169,7 +180,9 @@ def _check_periods(document: YamlDocument[_File], policy: Policy) -> None:
     for number, period in enumerate(policy.sensitive_periods):
         where = ("sensitive_periods", number)
         if not period.first_day <= period.last_day or (period.last_day - period.first_day).days > 92:
-            raise document.error("a sensitive period ends after it begins and lasts at most 92 days", *where, "last_day")
+            raise document.error(
+                "a sensitive period ends after it begins and lasts at most 92 days", *where, "last_day"
+            )
         if not 0.1 <= period.internal_target_factor <= 1:
             message = f"internal_target_factor: must be from 0.1 to 1, targets are only ever shortened. {LAWFUL}"
             raise document.error(message, *where, "internal_target_factor")

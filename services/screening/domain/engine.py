@@ -16,7 +16,7 @@ from services.screening.domain.history import Absorb, Absorbed, History, Input, 
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, Stored, derived
 from services.screening.domain.petitions import Decision, Filing, Step
-from services.screening.domain.policy import Policies
+from services.screening.domain.policy import Linking, Policies
 from services.screening.domain.rates import CountyRate, day_number
 from services.screening.domain.state import Member
 from services.screening.domain.telling import Telling
@@ -63,6 +63,10 @@ class County:
         ]
         return sorted(found, key=lambda flag: (flag.at, ORDER[flag.kind], flag.id))
 
+    def due(self, at: datetime | None) -> bool:
+        """Whether `advance` has something to clear."""
+        return at is not None and self.telling.waits(at)
+
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def apply(self, items: Iterable[Item]) -> Outcome:
@@ -95,7 +99,7 @@ class County:
         self._sweep()
         return out
 
-    def advance(self, at: datetime) -> Outcome:
+    def advance(self, at: datetime | None) -> Outcome:
         """Clear what has expired by `at`: event time that no petition within the lateness bound can lie before."""
         out = Outcome()
         self._tell(self._expired(at), out)
@@ -118,7 +122,6 @@ class County:
         decisions: Iterable[Decision] = (),
         days: Mapping[int, int] | None = None,
         told: Iterable[Told] = (),
-        orphans: Iterable[Step] = (),
         sequences: Mapping[str, int] | None = None,
     ) -> Outcome:
         """Rebuild from a store; the outcome is what the store does not have yet (after a change of policy or of code).
@@ -157,8 +160,6 @@ class County:
         for row in stored:
             for step in row.steps:
                 feed += self._stepped(step, Outcome())
-        for step in orphans:
-            self._stepped(step, Outcome())
         self.telling.restore(told)
         touched = self._feed(feed)
         for decision in sorted(decisions, key=lambda d: (d.at, d.id)):
@@ -385,13 +386,15 @@ class County:
         return None if self.newest is None else self.newest - self._linking.lateness
 
     @property
-    def _linking(self):  # type: ignore[no-untyped-def]
+    def _linking(self) -> Linking:
         return self.policies.all[-1].linking
 
     def _link_config(self) -> LinkConfig:
         numbers = self._linking
-        chosen = {k: v for k, v in (("threshold", numbers.threshold), ("merge", numbers.merge)) if v is not None}
-        return LinkConfig(window=timedelta(days=numbers.window_days), lateness=numbers.lateness, **chosen)
+        config = LinkConfig(window=timedelta(days=numbers.window_days), lateness=numbers.lateness)
+        if numbers.threshold is not None:
+            config = replace(config, threshold=numbers.threshold)
+        return replace(config, merge=numbers.merge) if numbers.merge is not None else config
 
     def _sweep(self) -> None:
         """Once a day of event time, forget the matters in which nothing happened for `keep_days`."""

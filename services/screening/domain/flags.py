@@ -153,6 +153,5 @@ class Told:
     """What was already told of one flag, so that nothing is told twice and what fell away is taken back."""
 
     flag: Flag
-    finding: Finding
     keys: set[str] = field(default_factory=set)
     open: bool = True

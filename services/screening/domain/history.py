@@ -149,7 +149,9 @@ def plain(happening: Happening) -> bool:
     return not filing.signals and filing.channel not in VISITS and filing.accused_unit is None
 
 
-def _step(state: MatterState, item: Input, policies: Policies, rate: CountyRate) -> None:
+def _step(  # noqa: PLR0912 - one branch a kind of happening
+    state: MatterState, item: Input, policies: Policies, rate: CountyRate
+) -> None:
     (at, _, _), happening = item
     if state.open:
         _expire(state, at)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from services.screening.domain.flags import Flag, Transition
+from services.screening.domain.flags import Flag, Told
 from services.screening.domain.matters import Linked
 from services.screening.domain.petitions import Decision, Filing, Step
 from services.screening.domain.state import Member
@@ -41,13 +41,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A transition that others are to be told: the event's id, the flag as it was then, what caused it."""
+    """A transition that others are told: the event's id, the flag as it was then, and its number among the matter's."""
 
     id: str
     flag: Flag
-    transition: Transition
-    sequence: int
+    at: datetime
     what: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,42 @@ class Outcome:
     stepped: list[Step] = field(default_factory=list)
     orphans: list[Step] = field(default_factory=list)
     matters: set[str] = field(default_factory=set)
-    flags: dict[str, tuple[Flag, tuple[str, ...]]] = field(default_factory=dict)
+    flags: dict[str, Told] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     merges: list[MatterMerge] = field(default_factory=list)
     unmerged: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
+    taken: list[str] = field(default_factory=list)
+
+    def merge(self, other: Outcome) -> None:
+        """Add what came out of another call, the later one's flags standing."""
+        self.filed |= other.filed
+        self.moved |= other.moved
+        self.matters |= other.matters
+        self.days |= other.days
+        self.flags |= other.flags
+        self.stepped += other.stepped
+        self.orphans += other.orphans
+        self.notices += other.notices
+        self.merges += other.merges
+        self.unmerged += other.unmerged
+        self.late += other.late
+        self.decided += other.decided
+        self.taken += other.taken
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return bool(
-            self.filed or self.moved or self.stepped or self.orphans or self.matters or self.flags or self.decided
+            self.filed
+            or self.moved
+            or self.stepped
+            or self.orphans
+            or self.matters
+            or self.flags
+            or self.decided
+            or self.taken
         )
 
 

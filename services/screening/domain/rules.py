@@ -132,7 +132,8 @@ def cross_level_risk(
     repeated = len(state.members) - len({m.filing.petitioner for m in state.members.values()})
     if not climbed and not repeated:
         return None
-    petitions = tuple(dict.fromkeys(p for p in (*overdue, *contested, *announced, *climbed) if p in state.members))
+    grounded = {p for p in (*overdue, *contested, *announced, *climbed) if p in state.members}
+    petitions = tuple(sorted(grounded, key=lambda p: (state.members[p].filing.at, p)))
     times = [state.members[p].filing.at for p in petitions] + [
         t for case in state.cases.values() for t in (case.breached_at, case.contested_at) if t is not None
     ]
@@ -165,6 +166,7 @@ def unanswered_repeat(
         (again, earlier)
         for again, earlier in state.repeats
         if again in state.members
+        and earlier in state.members
         and (since is None or state.members[again].filing.at > since)
         and (case := state.case(earlier)) is not None
         and not case.settled
@@ -180,7 +182,7 @@ def unanswered_repeat(
         last,
         len(repeats),
         rule.repeats,
-        petitions=tuple(dict.fromkeys(p for pair in live for p in reversed(pair))),
+        petitions=tuple(sorted({p for pair in live for p in pair}, key=lambda p: (state.members[p].filing.at, p))),
     )
 
 
@@ -200,11 +202,13 @@ def reprisal_risk(state: MatterState, filing: Filing, policy: Policy, at: dateti
     rule = policy.rules.reprisal_risk
     case = state.case(filing.id)
     handling = (case.assigned_unit if case and case.assigned_unit else None) or filing.unit
-    accused_handles = filing.accused_unit is not None and handling == filing.accused_unit
+    accused = filing.accused_unit
+    accused_handles = accused is not None and handling is not None and handling.startswith(accused)
     phrases = filing.says("reprisal")
     if not phrases and not accused_handles:
         return None
-    authority = rule.authority if rule.authority not in (handling, filing.accused_unit) else rule.second_authority
+    others = (f"{filing.county}.{slug}" for slug in (rule.authority, rule.second_authority))
+    authority = next((u for u in others if u != handling and (accused is None or not u.startswith(accused))), None)
     return _found(
         "reprisal_risk",
         rule,
@@ -264,6 +268,7 @@ def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: da
         for other in state.earlier(filing)
         if (case := state.case(other.id)) is not None and case.in_process(at, policy.reply_days)
     )
+    pending = tuple(sorted(pending))
     if not pending:
         return None
     rule = policy.rules.pending_elsewhere

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.screening.domain.explain import render
-from services.screening.domain.flags import ORDER, Episode, Flag, Told, Transition
+from services.screening.domain.flags import ORDER, Episode, Flag, Told
 from services.screening.domain.history import History, episode_id
 from services.screening.domain.outcome import Notice, Outcome, derived
 
@@ -33,6 +33,10 @@ class Telling:
         while self._expiries and self._expiries[0][0] <= bound:
             yield heapq.heappop(self._expiries)[1]
 
+    def waits(self, bound: datetime) -> bool:
+        """Whether `due` would give something."""
+        return bool(self._expiries) and self._expiries[0][0] <= bound
+
     def forget(self, history: str) -> None:
         """Drop what was told of a matter that left the memory."""
         for fid in self._by.pop(history, ()):
@@ -51,7 +55,7 @@ class Telling:
             self._retract(fid, before[fid], out)
         for fid, (history, episode) in now.items():
             self._compare(fid, history, episode, out)
-        out.notices.sort(key=lambda n: (ORDER[n.flag.kind] > 0, n.transition.at, ORDER[n.flag.kind], n.flag.id))
+        out.notices.sort(key=lambda n: (ORDER[n.flag.kind] > 0, n.at, ORDER[n.flag.kind], n.flag.id))
 
     def _compare(self, fid: str, history: History, episode: Episode, out: Outcome) -> None:
         state = history.state
@@ -68,24 +72,23 @@ class Telling:
             return
         flag = render(history, state, self.county, episode)
         if told is None:
-            told = self.told[fid] = Told(flag, episode.finding, open=False)
+            told = self.told[fid] = Told(flag, open=False)
         for transition, key in zip(episode.log, keys, strict=True):
             if key not in told.keys:
                 again = transition.what == "raised" and told.open
                 shown = render(history, state, self.county, episode, transition)
-                self._notice(history, shown, transition, "updated" if again else transition.what, out)
+                self._notice(history, shown, key, "updated" if again else transition.what, out, at=transition.at)
                 told.keys.add(key)
                 told.open = transition.what != "cleared"
-        if stands != told.open:  # it was cleared, and a petition that came late shows that it stands
+        if stands != told.open:  # it was cleared, and a petition that came late shows that it stands; or the other way
             what = "raised" if stands else "cleared"
-            transition = Transition(episode.seen_at, "raised" if stands else "cleared", episode.finding, episode.reason)
-            self._notice(history, flag, transition, what, out)
+            self._notice(history, flag, f"{what}|{episode.seen_at.isoformat()}|again", what, out)
             told.open = stands
         if told.flag.matter != history.id:
             self._by.get(told.flag.matter, set()).discard(fid)
-        told.keys, told.flag, told.finding = set(keys), flag, episode.finding
+        told.keys, told.flag = set(keys), flag
         self._by.setdefault(history.id, set()).add(fid)
-        out.flags[fid] = (flag, tuple(keys))
+        out.flags[fid] = Told(flag, set(keys), open=stands)
         if stands:
             heapq.heappush(self._expiries, (episode.finding.expires_at, history.id))
 
@@ -94,16 +97,16 @@ class Telling:
         told = self.told.pop(fid)
         self._by[history.id].discard(fid)
         flag = replace(told.flag, state="cleared", reason="relinked", closed_at=told.flag.seen_at)
-        out.flags[fid] = (flag, ())
+        out.flags[fid] = Told(flag, set(), open=False)
         if told.open:
-            transition = Transition(told.flag.seen_at, "cleared", told.finding, "relinked")
-            self._notice(history, flag, transition, "cleared", out)
+            self._notice(history, flag, "retracted", "cleared", out)
 
-    def _notice(self, history: History, flag: Flag, transition: Transition, what: str, out: Outcome) -> None:
+    def _notice(
+        self, history: History, flag: Flag, key: str, what: str, out: Outcome, at: datetime | None = None
+    ) -> None:
         history.sequence += 1
         out.matters.add(history.id)
-        id = derived(flag.id, what, transition.key)
-        out.notices.append(Notice(id, flag, transition, history.sequence, what))
+        out.notices.append(Notice(derived(flag.id, what, key), flag, at or flag.seen_at, what, history.sequence))
 
 
 def _distinct(episode: Episode, told: Told) -> int:

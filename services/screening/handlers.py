@@ -1,0 +1,286 @@
+"""What staff and other services ask of screening: matters, flags, merges, contests, precision, similar matters."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.screening import codec
+from services.screening.domain.outcome import derived
+from services.screening.domain.petitions import Decision
+from services.screening.domain.policy import Policies, Policy
+from services.screening.pipeline import Screening
+from services.screening.ports import Document, Store, Transaction, Wanted
+from shared.clock import BEIJING, Clock
+
+CONTEST_STATES: Final = ("open", "upheld", "withdrawn")
+
+
+class NotFound(LookupError):  # noqa: N818 - an answer, not a failure
+    """There is no such thing, or it is not there for the one who asks."""
+
+
+class Refused(ValueError):  # noqa: N818 - an answer, not a failure
+    """It cannot be done as things are; `code` is a stable slug."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code, self.detail = code, detail
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: an account, and how to tell whether a row is there for it."""
+
+    account: str
+    role: str
+    sees: Callable[[Document], bool] = lambda _: True
+
+
+class Desk:
+    """The use cases of the HTTP side."""
+
+    def __init__(self, store: Store, screening: Screening, policies: Callable[[], Policies], clock: Clock) -> None:
+        self._store = store
+        self._screening = screening
+        self._policies = policies
+        self._clock = clock
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    async def matters(self, wanted: Wanted, actor: Actor) -> Document:
+        """A page of matters."""
+        return _page([_public(r) for r in await self._store.matters(wanted) if actor.sees(r)], wanted, "last_at")
+
+    async def matter(self, id: str, actor: Actor) -> Document:
+        """One matter with its petitions (no text, no petitioner), merges, decisions and flags."""
+        row = await self._seen(id, actor)
+        history = await self._store.history(id)
+        flags = [_public(flag) for flag in history["flags"] if actor.sees(flag)]
+        petitions = [_public(p) for p in history["petitions"] if actor.sees(p)]
+        return _public(row) | {
+            "members": petitions,
+            "merges": [_public(m) for m in history["merges"]],
+            "decisions": [_public(d) for d in history["decisions"]],
+            "open_flags": flags,
+        }
+
+    async def flags(self, wanted: Wanted, actor: Actor) -> Document:
+        """A page of flags."""
+        return _page([_public(r) for r in await self._store.flags(wanted) if actor.sees(r)], wanted, "at")
+
+    async def flag(self, id: str, actor: Actor) -> Document:
+        """One flag with everything behind it."""
+        row = await self._store.flag(id)
+        if row is None or not actor.sees(row):
+            raise NotFound(id)
+        return _public(row)
+
+    async def precision(self, county: str | None) -> Document:
+        """How often officers found flags to be right, by rule and policy, with what that is a share of."""
+        rules = []
+        for row in await self._store.outcomes(county):
+            right, wrong = row["right"], row["wrong"]
+            judged = right + wrong
+            low, high = wilson(right, judged)
+            rules.append(
+                row
+                | {
+                    "judged": judged,
+                    "unjudged": row["flags"] - judged,
+                    "precision": right / judged if judged else None,
+                    "interval_95": [low, high],
+                }
+            )
+        return {"rules": rules, "note": "precision = right / (right + wrong); flags nobody judged are counted apart"}
+
+    def policy(self) -> Document:
+        """The policy in force, its targets and staffing today, and the versions there are."""
+        now = self._clock.now()
+        policies = self._policies()
+        current: Policy = policies.at(now)
+        today = now.astimezone(BEIJING).date()
+        return {
+            "in_force": current.name,
+            "policy": current,
+            "targets_minutes_today": current.targets(today),
+            "staffing_today": current.staffing(today),
+            "versions": [{"name": p.name, "effective_from": p.effective_from} for p in policies.all],
+        }
+
+    def similar(self, county: str, title: str, text: str, limit: int = 3) -> Document:
+        """Up to `limit` open matters that a draft resembles: the masked title of one petition of each, no person, no text."""
+        held = self._screening.held(county)
+        if held is None:
+            return {"matters": [], "complete": False}
+        found = []
+        for near in held.timeline.linker.similar(title, text, limit):
+            example = held.placed.get(near.example)
+            if example is not None and not example.member.filing.restricted:
+                filing = example.member.filing
+                found.append(
+                    {
+                        "matter": held.root(example.home),
+                        "petition_id": filing.id,
+                        "title": filing.title,
+                        "topic": filing.topic,
+                        "petitions": near.members,
+                        "score": round(near.score, 3),
+                        "last_at": filing.at,
+                    }
+                )
+        return {"matters": found, "complete": True}
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    async def merge(self, kept: str, gone: str, reason: str, actor: Actor) -> Document:
+        """Two matters are one. The county's owner takes it up within a second; the history shows it at once."""
+        one, other = await self._seen(kept, actor), await self._seen(gone, actor)
+        if kept == gone or one.get("merged_into") or other.get("merged_into"):
+            raise Refused(
+                "matter-merged", "both have to be matters of their own; ask for the one they were merged into"
+            )
+        if one["county"] != other["county"]:
+            raise Refused("other-county", "matters of two counties cannot be merged")
+        if one.get("restricted") or other.get("restricted"):
+            raise Refused("accusation", "an accusation is never merged with another matter")
+        return await self._decide("merge", one["county"], kept, reason, actor, other=gone)
+
+    async def split(self, id: str, petitions: list[str], reason: str, actor: Actor) -> Document:
+        """Some petitions of a matter are another matter."""
+        row = await self._seen(id, actor)
+        members = {p["_id"] for p in (await self._store.history(id))["petitions"]}
+        if row.get("merged_into"):
+            raise Refused("matter-merged", "ask for the matter it was merged into")
+        if not set(petitions) <= members:
+            raise Refused("not-members", "every petition has to belong to the matter")
+        if set(petitions) == members:
+            raise Refused("all-members", "at least one petition has to stay")
+        return await self._decide("split", row["county"], id, reason, actor, petitions=tuple(dict.fromkeys(petitions)))
+
+    async def _decide(
+        self,
+        kind: Any,
+        county: str,
+        matter: str,
+        reason: str,
+        actor: Actor,
+        *,
+        other: str | None = None,
+        petitions: tuple[str, ...] = (),
+    ) -> Document:
+        now = self._clock.now()
+        id = derived("decision", kind, matter, other or ",".join(petitions), actor.account, now.isoformat())
+        decision = Decision(id, kind, now, matter, actor.account, reason, other, petitions)
+
+        async def work(tx: Transaction) -> None:
+            row = codec.decision_document(county, decision) | {"decided_at": now}
+            await self._store.put_decision(tx, row)
+            await self._store.audit(
+                tx, actor=actor.account, action=f"matter.{kind}", object=matter, reason=reason, at=now
+            )
+
+        await self._store.transaction(work)
+        return {"decision": id, "kind": kind, "matter": matter, "state": "accepted"}
+
+    async def contest(self, id: str, reason: str, actor: Actor) -> Document:
+        """Say that a flag is wrong. It stands until somebody else decides."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> Document:
+            row = await self._flag(id, actor, tx)
+            if row.get("contest", {}).get("state") == "open":
+                raise Refused("contest-open", "this flag is contested already; the contest has to be decided first")
+            contest = {"state": "open", "by": actor.account, "role": actor.role, "reason": reason, "at": now}
+            before = [
+                *row.get("contest", {}).get("before", []),
+                *([_without(row["contest"])] if "contest" in row else []),
+            ]
+            await self._store.contest(tx, id, contest | {"before": before})
+            await self._store.audit(tx, actor=actor.account, action="flag.contest", object=id, reason=reason, at=now)
+            return contest
+
+        return {"flag": id, "contest": await self._store.transaction(work)}
+
+    async def resolve(self, id: str, outcome: str, reason: str, actor: Actor) -> Document:
+        """Decide a contest: `upheld` (the flag stands) or `withdrawn` (it was wrong and is cleared)."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> Document:
+            row = await self._flag(id, actor, tx)
+            contest: Document = row.get("contest", {})
+            if contest.get("state") != "open":
+                raise Refused("contest-missing", "there is no open contest of this flag")
+            if contest["by"] == actor.account:
+                raise Refused("own-contest", "a contest is decided by somebody else than who raised it")
+            decided: Document = contest | {"state": outcome, "decided_by": actor.account, "decision": reason, "decided_at": now}
+            await self._store.contest(tx, id, decided)
+            if outcome == "withdrawn" and row["state"] == "open":
+                withdraw = Decision(
+                    derived("withdraw", id, now.isoformat()),
+                    "withdraw",
+                    now,
+                    row["matter"],
+                    actor.account,
+                    reason,
+                    flag=id,
+                )
+                await self._store.put_decision(
+                    tx, codec.decision_document(row["county"], withdraw) | {"decided_at": now}
+                )
+            await self._store.audit(tx, actor=actor.account, action=f"flag.{outcome}", object=id, reason=reason, at=now)
+            return decided
+
+        return {"flag": id, "contest": _without(await self._store.transaction(work))}
+
+    async def _seen(self, id: str, actor: Actor) -> Document:
+        row = await self._store.matter(id)
+        if row is None or not actor.sees(row):
+            raise NotFound(id)
+        return row
+
+    async def _flag(self, id: str, actor: Actor, tx: Transaction) -> Document:
+        row = await self._store.flag(id, tx)
+        if row is None or not actor.sees(row):
+            raise NotFound(id)
+        return row
+
+
+def wilson(right: int, judged: int) -> tuple[float, float]:
+    """95 % interval of a share; (0, 1) where nothing was judged."""
+    if not judged:
+        return 0.0, 1.0
+    z, share = 1.96, right / judged
+    middle = share + z * z / (2 * judged)
+    half = z * math.sqrt(share * (1 - share) / judged + z * z / (4 * judged * judged))
+    return max(0.0, (middle - half) / (1 + z * z / judged)), min(1.0, (middle + half) / (1 + z * z / judged))
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """The place that a cursor names; raises ValueError for one that is not ours."""
+    try:
+        at, _, id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition("|")
+        return datetime.fromisoformat(at), id
+    except (UnicodeError, binascii.Error) as error:
+        raise ValueError("not a cursor") from error
+
+
+def _page(rows: list[Document], wanted: Wanted, time: str) -> Document:
+    cursor = None
+    if len(rows) == wanted.limit:
+        cursor = base64.urlsafe_b64encode(f"{rows[-1][time].isoformat()}|{rows[-1]['id']}".encode()).decode()
+    return {"items": rows, "next": cursor}
+
+
+def _public(row: Document) -> Document:
+    hidden = ("_id", "told", "petitioners" if isinstance(row.get("petitioners"), list) else "", "retracted", "moved")
+    return {"id": row["_id"], **{key: value for key, value in row.items() if key not in hidden}}
+
+
+def _without(contest: Document) -> Document:
+    return {key: value for key, value in contest.items() if key != "before"}

@@ -1,0 +1,277 @@
+"""The consumer's use cases: petitions, findings and warnings come in, each county's engine says what is to be written.
+
+A county's memory and its rows go together by a version: each write expects the one it was computed from. Where another owner
+has written since, nothing is written and the memory is built anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from services.screening import codec, contract
+from services.screening.domain.engine import County
+from services.screening.domain.outcome import Filed, Item, Outcome
+from services.screening.domain.policy import Policies
+from services.screening.ports import CountyWrites, Inbox, Stale, Store, Transaction
+from shared.bus import Received
+from shared.events import Event, PetitionFiled
+
+INLINE: Final = 64
+"""Batches above this many records are computed in a thread, so that the service still answers meanwhile."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Held:
+    """One county in memory. `moved`: monotonic time at which its newest event came, to let time pass when nothing comes."""
+
+    county: County
+    version: int
+    partition: int
+    moved: float
+    pending: Outcome | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a batch will write and publish."""
+
+    writes: list[CountyWrites] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class Screening:
+    """The counties of this process."""
+
+    def __init__(
+        self, store: Store, policies: Callable[[], Policies], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._policies = policies
+        self._monotonic = monotonic
+        self._held: dict[str, Held] = {}
+        self._lock = asyncio.Lock()
+
+    # -- the processor of petition.events.v1 --------------------------------------------------------------------------
+
+    async def load(self, partitions: Collection[int]) -> None:
+        """Forget the counties of these partitions and build them anew from the store."""
+        async with self._lock:
+            for name in [n for n, held in self._held.items() if held.partition in partitions]:
+                del self._held[name]
+            for name in await self._store.counties(partitions):
+                await self._hold(name, None)
+
+    async def prepare(self, batch: Sequence[Received]) -> Plan:
+        """Let each county's engine take in its events, in memory; gives the documents and events that say so."""
+        async with self._lock:
+            by_county: dict[str, list[Received]] = {}
+            for received in batch:
+                by_county.setdefault(received.event.data.jurisdiction, []).append(received)
+            plan = Plan()
+            for name, events in by_county.items():
+                held = await self._hold(name, events[0].partition)
+                items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
+                traces = {str(r.event.data.petition_id): r.event for r in events}
+                out = await self._run(lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
+                held.moved = self._monotonic()
+                self._plan(plan, held, out, traces)
+            return plan
+
+    async def write(self, tx: Transaction, plan: Plan) -> Sequence[Event]:
+        """Write what was prepared. May run again: it sets values by natural key under the expected version."""
+        for writes in plan.writes:
+            await self._store.write(tx, writes)
+        return plan.events
+
+    # -- everything that does not come by that topic ------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Take up findings and decisions that wait, changed policies, and flags whose time is over."""
+        async with self._lock:
+            policies = self._policies()
+            waiting = await self._store.inbox(list(self._held))
+            for name, held in list(self._held.items()):
+                out = await self._due(held, waiting.get(name), policies)
+                if out or held.pending:
+                    await self._write_out(name, held, out)
+
+    async def _due(self, held: Held, inbox: Inbox | None, policies: Policies) -> Outcome:
+        county = held.county
+        out = Outcome()
+        if inbox is not None or county.policies is not policies or county.due(self._passed(held)):
+            if await self._store.version(county.county) != held.version:
+                return out  # a batch is on its way into the store: at the next tick
+            if county.policies is not policies:
+                out.merge(await self._run(lambda: county.adopt(policies), INLINE + 1))
+            if inbox is not None:
+                steps = [codec.step(row) for row in inbox.steps]
+                items: list[Item] = [step for step in steps if step.petition in county.placed]
+                items += [codec.decision(row) for row in inbox.decisions]
+                out.merge(county.apply(items))
+                out.stepped += [step for step in steps if step.petition not in county.placed]  # its row keeps it
+                out.taken += [step.id for step in steps]
+            out.merge(county.advance(self._passed(held)))
+        return out
+
+    def _passed(self, held: Held) -> datetime | None:
+        """Event time that has passed: the newest event's, and the time since it came, less the lateness bound."""
+        newest = held.county.newest
+        if newest is None:
+            return None
+        since = timedelta(seconds=self._monotonic() - held.moved)
+        return newest + since - held.county.policies.at(newest).linking.lateness
+
+    async def _write_out(self, name: str, held: Held, out: Outcome) -> None:
+        plan = Plan()
+        self._plan(plan, held, out, {})
+
+        async def work(tx: Transaction) -> None:
+            await self._store.enqueue(tx, await self.write(tx, plan))
+
+        try:
+            await self._store.transaction(work)
+        except BaseException as error:
+            del self._held[name]  # it is ahead of the store now: built anew when it is needed
+            if not isinstance(error, Stale):
+                raise
+            log.info("county_taken_over", county=name)
+
+    # -- memory -------------------------------------------------------------------------------------------------------
+
+    def held(self, county: str) -> County | None:
+        """A county's engine, if it is in this process."""
+        found = self._held.get(county)
+        return found.county if found else None
+
+    async def _hold(self, name: str, partition: int | None) -> Held:
+        found = self._held.get(name)
+        if found is not None:
+            if partition is not None:
+                found.partition = partition
+            return found
+        policies = self._policies()
+        county = County(name, policies)
+        rows = await self._store.county(name, policies.all[-1].linking.keep_days)
+        version, pending = 0, None
+        if rows is not None:
+            version = rows.header["version"]
+            partition = rows.header["partition"] if partition is None else partition
+            pending = await self._run(
+                lambda: county.restore(
+                    [codec.stored(row) for row in rows.petitions],
+                    merges=[codec.merge(row) for row in rows.merges],
+                    decisions=[codec.decision(row) for row in rows.decisions],
+                    days={int(day): n for day, n in rows.header.get("days", {}).items()},
+                    told=[codec.told(row) for row in rows.flags if not row["retracted"]],
+                    sequences={row["_id"]: row["sequence"] for row in rows.matters},
+                ),
+                len(rows.petitions),
+            )
+            log.info("county_restored", county=name, petitions=len(rows.petitions), matters=len(county.histories))
+        held = Held(county, version, partition or 0, self._monotonic(), pending or None)
+        self._held[name] = held
+        return held
+
+    async def _new(self, held: Held, items: list[Item]) -> list[Item]:
+        """Leave out petitions that left the memory long ago and are stored: a record may be published again years later."""
+        newest = held.county.newest
+        if newest is None:
+            return items
+        limit = newest - timedelta(days=held.county.policies.all[-1].linking.keep_days)
+        old = {i.filing.id for i in items if isinstance(i, Filed) and i.filing.at <= limit} - set(held.county.placed)
+        known = await self._store.known(old) if old else set()
+        return [i for i in items if not (isinstance(i, Filed) and i.filing.id in known)]
+
+    @staticmethod
+    async def _run(work: Callable[[], Outcome], size: int) -> Outcome:
+        return await asyncio.to_thread(work) if size > INLINE else work()
+
+    # -- documents ----------------------------------------------------------------------------------------------------
+
+    def _plan(self, plan: Plan, held: Held, out: Outcome, causes: dict[str, Event]) -> None:
+        if held.pending is not None:
+            out.merge(held.pending)
+            held.pending = None
+        county = held.county
+        if not out and held.version:
+            return
+        writes = CountyWrites(county.county, held.version, _header(held, out))
+        writes.petitions = [codec.petition(county.placed[pid], text) for pid, text in out.filed.items()]
+        writes.places = [
+            (pid, codec.place(county.placed[pid])) for pid in sorted(out.moved - set(out.filed)) if pid in county.placed
+        ]
+        writes.steps = [(step.petition, codec.step_document(step)) for step in out.stepped]
+        writes.waiting = [codec.step_document(s) | {"_id": s.id, "county": county.county} for s in out.orphans]
+        writes.taken = [*out.taken, *(step.id for step in out.stepped if step.petition in out.filed)]
+        histories = [county.histories[name] for name in sorted(out.matters) if name in county.histories]
+        writes.matters = [codec.matter(county, h) for h in histories if codec.worth_a_row(h)]
+        writes.flags = [codec.flag_document(told) for told in out.flags.values()]
+        writes.merges = [codec.merge_document(county.county, merge) for merge in out.merges]
+        writes.unmerged = list(out.unmerged)
+        writes.decisions = [(decision.id, decision.at) for decision in out.decided]
+        writes.late = [
+            {"_id": pid, "county": county.county, "at": county.placed[pid].member.filing.at, "newest": county.newest}
+            for pid in out.late
+        ]
+        plan.writes.append(writes)
+        held.version += 1
+        for notice in out.notices:
+            cause = next((causes[p] for p in reversed(notice.flag.petitions) if p in causes), None)
+            plan.events.append(
+                contract.event_of(
+                    notice,
+                    traceparent=cause.traceparent if cause else None,
+                    causation=str(cause.id) if cause else None,
+                )
+            )
+
+
+def _header(held: Held, out: Outcome) -> dict[str, object]:
+    days = held.county.rate.days
+    return {
+        "version": held.version + 1,
+        "partition": held.partition,
+        "newest": held.county.newest,
+        **{f"days.{day}": days.get(day, 0) for day in out.days},
+    }
+
+
+def _item(received: Received) -> Item | None:
+    if isinstance(received.event.data, PetitionFiled):
+        return contract.filed_of(received.event, received.at)
+    return contract.step_of(received.event, received.at)
+
+
+async def keep_findings(store: Store, tx: Transaction, events: Iterable[Event]) -> None:
+    """Leave the breaches of reply deadlines for the owners of the counties."""
+    rows = [
+        codec.step_document(step) | {"_id": step.id, "county": event.data.jurisdiction}
+        for event in events
+        if (step := contract.breach_of(event)) is not None
+    ]
+    await store.put_steps(tx, rows)
+
+
+async def keep_outcomes(store: Store, tx: Transaction, events: Iterable[Event]) -> None:
+    """Keep whether the officers found the flags to be right: the precision figure is made of it."""
+    rows = [
+        {
+            "_id": event.data.warning_id,
+            "flag": event.data.flag_id,
+            "version": event.data.version,
+            "state": event.type.split(".")[2],
+            "at": event.data.at,
+        }
+        for event in events
+        if event.data.flag_id is not None and event.type.split(".")[2] in ("verified", "discarded")
+    ]
+    await store.put_outcomes(tx, rows)
