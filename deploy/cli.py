@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import bench, clocks, dlq, progress, replay, secrets, topics, up
+from deploy.commands import bench, clocks, demo, dlq, progress, replay, secrets, topics, up
 
 app = typer.Typer(
     name="fengqiao",
@@ -17,6 +17,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.app, name="topics")
 app.add_typer(secrets.app, name="secrets")
 app.command("up")(up.up)
+app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("clocks")(clocks.clocks)
 

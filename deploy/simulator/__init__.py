@@ -1,0 +1,1 @@
+"""A made-up district: people, towns, units and what goes wrong between them. Every name and number is invented."""
