@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from pydantic import ValidationError
 
 from services.intake.domain import numbers
@@ -97,7 +97,7 @@ class Intake:
     async def file(self, filing: Filing, request_key: str, *, traceparent: str | None = None) -> Filed:
         """Register a petition; raises `Refused`. The same key and filing again give the same answer."""
         petition_id = numbers.petition_id(self._keys.index, filing.channel, request_key)
-        body = self._body_hash(asdict(filing))
+        body = self._body_hash(filing)
         good = checked(filing, self.codes, now=self.clock.now())
         if good.joined is not None:
             await self._check_joined(good)
@@ -183,9 +183,9 @@ class Intake:
         code = numbers.query_code(self._keys.index, receipt.petition_id)
         return Filed(receipt.petition_id, receipt.receipt, code, receipt.status, receipt.replayed)
 
-    def _body_hash(self, body: Mapping[str, Any]) -> str:
+    def _body_hash(self, body: object) -> str:
         """Keyed, because a body holds numbers that could be guessed from a plain hash."""
-        return keyed_hash(self._keys.index, "body", json.dumps(body, sort_keys=True, ensure_ascii=False, default=str))
+        return keyed_hash(self._keys.index, "body", orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode())
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Intake:
     ) -> StepDone:
         """Take one step; raises `Refused`. `expected` is the version the caller saw."""
         request = keyed_hash(self._keys.index, "step", petition_id, request_key)
-        body = self._body_hash({**asdict(step), "expected": expected})
+        body = self._body_hash((step, expected))
         for _ in range(_TRIES):
             known = await self.store.step_done(petition_id, request)
             if known is not None:

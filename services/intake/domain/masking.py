@@ -48,11 +48,18 @@ _RULES: Final = tuple(
 )
 
 
+_DIGITS: Final = re.compile(r"\d{3}")
+_WORDY: Final = frozenset({"姓名", "邮箱", "微信号"})
+
+
 def mask(text: str) -> str:
     """`text` with what identifies a person replaced by a label such as `[电话]`."""
     plain = half_width(text)
+    has_digits = _DIGITS.search(plain) is not None
     spans: list[tuple[int, int, str]] = []
     for pattern, label in _RULES:
+        if not has_digits and label[1:-1] not in _WORDY:
+            continue
         for match in pattern.finditer(plain):
             start, end = match.span()
             if all(end <= a or start >= b for a, b, _ in spans):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from typing import Final
 
 _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _SPACE: Final = re.compile(r"\s+")
+_UNSEEN: Final = re.compile(
+    "["
+    + "".join(
+        chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) in {"Cc", "Cf", "Zs", "Zl", "Zp"}
+    )
+    + "]"
+)
 
 
 def half_width(text: str) -> str:
@@ -17,9 +25,8 @@ def half_width(text: str) -> str:
 
 def folded(text: str) -> str:
     """What two texts are compared by: NFKC, case folded, without spaces, format and control characters."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    kept = (char for char in plain if unicodedata.category(char)[0] not in "ZC")
-    return unicodedata.normalize("NFKC", "".join(kept))
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return unicodedata.normalize("NFKC", plain)
 
 
 def says_something(text: str) -> bool:
