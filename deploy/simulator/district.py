@@ -75,9 +75,9 @@ class District:
                 heapq.heappush(waiting, (step.at, number, step))
         end = self.start + timedelta(days=self.days)
         while waiting:
-            step = heapq.heappop(waiting)[2]
-            if step.at <= end:
-                yield step
+            last = heapq.heappop(waiting)[2]
+            if last.at <= end:
+                yield last
 
     def filings(self) -> Iterator[Filing]:
         """The petitions alone."""
