@@ -13,7 +13,7 @@ import httpx
 
 TIMEOUT_S: Final = 10.0
 _TRANSLATED: Final = (
-    ipaddress.ip_network("64:ff9b::/16"),
+    ipaddress.ip_network("64:ff9b::/96"),
     ipaddress.ip_network("2002::/16"),
     ipaddress.ip_network("2001::/32"),
 )
