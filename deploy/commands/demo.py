@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,6 +14,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from deploy.commands.up import Stopped, stopped_by_signals
 from deploy.local.errors import LocalStackError
 from deploy.local.supervise import Supervisor
 from deploy.simulator.district import District, Filing
@@ -35,32 +34,15 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="go on with the data of the demo before")] = False,
 ) -> None:
     """Start everything, play sped-up days of a made-up district, name each warning as it comes."""
-    console = Console()
-    with _terminated_like_interrupted():
-        try:
-            with Supervisor(
-                state, ready_file=ready_file or state / "ready.json", reuse=keep, say=console.print
-            ) as supervisor:
-                asyncio.run(_show(console, supervisor.ready, days, seconds, seed or int(time.time()), once=once))
-        except LocalStackError as error:
-            console.print(f"[red]{error}[/]")
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            console.print("结束 ended")
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that nothing stays behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
+    console = Console(highlight=False)
+    file = ready_file or state / "ready.json"
+    supervisor = Supervisor(state, ready_file=file, reuse=keep, say=lambda line: console.print(line, markup=False))
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        with stopped_by_signals(supervisor), contextlib.suppress(Stopped), supervisor:
+            asyncio.run(_show(console, supervisor.ready, days, seconds, seed or int(time.time()), once=once))
+    except LocalStackError as error:
+        console.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
 
 
 async def _show(console: Console, ready: dict[str, Any], days: float, seconds: float, seed: int, *, once: bool) -> None:
