@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import bench, clocks, demo, dlq, progress, replay, secrets, topics, up
+from deploy.commands import bench, classify, clocks, demo, dlq, progress, replay, secrets, topics, up
 
 app = typer.Typer(
     name="fengqiao",
@@ -12,6 +12,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(classify.app, name="classify")
 app.add_typer(progress.app, name="progress")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.app, name="topics")

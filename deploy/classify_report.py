@@ -1,0 +1,123 @@
+"""Cross-validated figures of the category classifier, and their tables."""
+
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+from sklearn.metrics import f1_score, precision_recall_fscore_support
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from shared.classifier import PERSON_BELOW, Calibration, held_out_scores, title_of
+
+LONG_TITLE = 10
+OPENING = 40
+
+
+def measure(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    folds: int,
+    unlabelled: Sequence[str],
+    seed: int,
+    step: Callable[[], None],
+) -> dict[str, Any]:
+    """Macro-F1 over pooled held-out answers, dealt by row and dealt by group of like texts; `step` after each fold."""
+    names, truth = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
+    groups = like_texts(texts)
+    started = time.perf_counter()
+    by_row = StratifiedKFold(folds, shuffle=True, random_state=seed).split(truth, truth)
+    by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(truth, truth, groups)
+    figures: dict[str, Any] = {
+        "texts": len(texts),
+        "labels": [str(name) for name in names],
+        "folds": folds,
+        "seed": seed,
+        "unlabelled": len(unlabelled),
+        "groups": len(np.unique(groups)),
+        "person_below": PERSON_BELOW,
+    }
+    for name, split in (("by_row", by_row), ("by_group", by_group)):
+        scores = np.zeros((len(truth), len(names)), dtype=np.float32)
+        fold_of = np.zeros(len(truth), dtype=np.int64)
+        for number, (unseen, answers) in enumerate(held_out_scores(texts, labels, split, unlabelled)):
+            scores[unseen], fold_of[unseen] = answers, number
+            step()
+        figures[name] = _figures(truth, scores, fold_of)
+    figures["seconds"] = round(time.perf_counter() - started, 1)
+    return figures
+
+
+def like_texts(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Group number of each text: texts share one that are equal, begin alike or have the same long title."""
+    group = np.arange(len(texts))
+    first: dict[tuple[str, str], int] = {}
+
+    def root(row: int) -> int:
+        while group[row] != row:
+            row = int(group[row])
+        return row
+
+    for row, text in enumerate(texts):
+        plain = "".join(char for char in unicodedata.normalize("NFKC", text).lower() if char.isalnum())
+        title = "".join(char for char in title_of(text) if char.isalnum())
+        marks = [("text", plain), ("opening", plain[:OPENING])]
+        if len(title) >= LONG_TITLE:
+            marks.append(("title", title))
+        for mark in marks:
+            group[root(row)] = root(first.setdefault(mark, row))
+    return np.array([root(row) for row in range(len(texts))], dtype=np.int64)
+
+
+def _figures(
+    truth: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], fold_of: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    answers = scores.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(truth, answers, zero_division=0)
+    folds = range(int(fold_of.max()) + 1)
+    each = [f1_score(truth[fold_of == fold], answers[fold_of == fold], average="macro") for fold in folds]
+    confidence = np.zeros(len(truth))
+    for fold in folds:  # calibrated on the other folds
+        here = fold_of == fold
+        confidence[here] = Calibration.fit(scores[~here], truth[~here]).confidence(scores[here])
+    sure = confidence >= PERSON_BELOW
+    return {
+        "macro_f1": round(float(f1_score(truth, answers, average="macro")), 4),
+        "macro_f1_fold_mean": round(float(np.mean(each)), 4),
+        "macro_f1_fold_sd": round(float(np.std(each)), 4),
+        "accuracy": round(float((answers == truth).mean()), 4),
+        "without_person": round(float(sure.mean()), 4),
+        "accuracy_without_person": round(float((answers == truth)[sure].mean()), 4) if sure.any() else None,
+        "accuracy_with_person": round(float((answers == truth)[~sure].mean()), 4) if (~sure).any() else None,
+        "per_label": [
+            [round(float(value), 4) for value in (precision[row], recall[row], f1[row])] + [int(support[row])]
+            for row in range(len(support))
+        ],
+    }
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """Summary and per-label tables."""
+    summary = Table(title=f"{figures['folds']}-fold cross-validation, {figures['texts']} texts, {figures['seconds']} s")
+    for column in ("", "dealt by row", f"like texts together ({figures['groups']} groups)"):
+        summary.add_column(column, justify="left" if not column else "right")
+    rows, groups = figures["by_row"], figures["by_group"]
+    for title, field in (
+        ("macro-F1, pooled", "macro_f1"),
+        ("macro-F1, mean of folds", "macro_f1_fold_mean"),
+        ("  standard deviation", "macro_f1_fold_sd"),
+        ("accuracy", "accuracy"),
+        (f"share with confidence ≥ {figures['person_below']}", "without_person"),
+        ("  accuracy of these", "accuracy_without_person"),
+        ("  accuracy of those for a person", "accuracy_with_person"),
+    ):
+        summary.add_row(title, str(rows[field]), str(groups[field]))
+    labels = Table(title="by label, dealt by row")
+    for column in ("label", "precision", "recall", "F1", "texts"):
+        labels.add_column(column, justify="left" if column == "label" else "right")
+    for name, values in zip(figures["labels"], rows["per_label"], strict=True):
+        labels.add_row(name, *[str(value) for value in values])
+    return [summary, labels]

@@ -1,0 +1,188 @@
+"""`fengqiao classify`: train a category classifier on a labelled file, predict with it, measure it honestly."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+app = typer.Typer(help="Train, apply and measure the category classifier.", no_args_is_help=True)
+out, err = Console(), Console(stderr=True)
+MAX_TEXT = 50_000
+BATCH = 500
+SHOWN_BAD_ROWS = 20
+
+Labelled = Annotated[Path, typer.Argument(help="JSON lines with key, text, label")]
+Unlabelled = Annotated[
+    Path | None, typer.Option(help="JSON lines with key, text: improves the word vectors, labels are not needed")
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One text of a file."""
+
+    key: str | int
+    text: str
+    label: str
+
+
+def read_rows(path: Path, *, labelled: bool) -> tuple[list[Row], list[tuple[int, str]]]:
+    """Usable rows, and number and reason of those that are not; no text is ever quoted in a reason."""
+    rows: list[Row] = []
+    bad: list[tuple[int, str]] = []
+    seen: set[str | int] = set()
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            row = _row(line, labelled=labelled)
+            if isinstance(row, str):
+                bad.append((number, row))
+            elif row.key in seen:
+                bad.append((number, "key was used by an earlier row"))
+            else:
+                seen.add(row.key)
+                rows.append(row)
+    return rows, bad
+
+
+def _row(line: bytes, *, labelled: bool) -> Row | str:
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return "is not JSON in UTF-8"
+    if not isinstance(value, dict):
+        return "is not an object"
+    key, text, label = value.get("key"), value.get("text"), value.get("label")
+    if isinstance(key, bool) or not isinstance(key, str | int) or key == "":
+        return "key is missing"
+    if not isinstance(text, str) or not text.strip():
+        return "text is missing"
+    if len(text) > MAX_TEXT:
+        return f"text is longer than {MAX_TEXT} characters"
+    if labelled and (not isinstance(label, str) or not label.strip()):
+        return "label is missing"
+    return Row(key, text, label.strip() if isinstance(label, str) else "")
+
+
+def _usable(path: Path, *, labelled: bool) -> list[Row]:
+    if not path.is_file():
+        err.print(f"{path}: no such file", style="red", markup=False, highlight=False)
+        raise typer.Exit(2)
+    rows, bad = read_rows(path, labelled=labelled)
+    for number, reason in bad[:SHOWN_BAD_ROWS]:
+        err.print(f"{path.name} row {number}: {reason}", style="yellow", markup=False, highlight=False)
+    if bad:
+        err.print(f"{path.name}: {len(bad)} rows left out, {len(rows)} used", markup=False, highlight=False)
+    if not rows:
+        err.print(f"{path}: no usable row", style="red", markup=False, highlight=False)
+        raise typer.Exit(2)
+    return rows
+
+
+def _texts(path: Path | None) -> list[str]:
+    return [row.text for row in _usable(path, labelled=False)] if path else []
+
+
+@app.command("train")
+def train_command(
+    file: Labelled,
+    model: Annotated[Path, typer.Option("--out", help="model file to write")],
+    unlabelled: Unlabelled = None,
+    person_below: Annotated[float, typer.Option(min=0, max=1, help="below this confidence a person decides")] = 0.6,
+) -> None:
+    """Train on a labelled file and write a model file (arrays and JSON, no pickle)."""
+    from shared.classifier import TrainingError, train
+    from shared.classifier_file import save
+
+    rows = _usable(file, labelled=True)
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("train", total=1.0)
+        try:
+            trained = train(
+                [row.text for row in rows],
+                [row.label for row in rows],
+                _texts(unlabelled),
+                person_below=person_below,
+                progress=lambda step, done: bar.update(task, description=step, completed=done),
+            )
+        except TrainingError as error:
+            err.print(str(error), style="red", markup=False, highlight=False)
+            raise typer.Exit(2) from error
+    digest = save(trained, model)
+    out.print(f"{model}: {len(rows)} texts, {len(trained.labels)} labels, sha256 {digest}", soft_wrap=True)
+
+
+@app.command("predict")
+def predict_command(
+    file: Annotated[Path, typer.Argument(help="JSON lines with key, text")],
+    model: Annotated[Path, typer.Option("--model", help="model file of `classify train`")],
+    target: Annotated[Path, typer.Option("--out", help="JSON lines: key, label, confidence, needs_person, runner_up")],
+) -> None:
+    """Label a file; a low-confidence answer has needs_person true (需要人工判断)."""
+    from shared.classifier_file import ModelFileError, load
+
+    try:
+        classifier = load(model)
+    except ModelFileError as error:
+        err.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from error
+    rows = _usable(file, labelled=False)
+    doubtful = 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with Progress(console=err, transient=True) as bar, partial.open("w", encoding="utf-8") as written:
+        task = bar.add_task("predict", total=len(rows))
+        for batch in _batches(rows):
+            for row, answer in zip(batch, classifier.predict([row.text for row in batch]), strict=True):
+                doubtful += answer.needs_person
+                line = {
+                    "key": row.key,
+                    "label": answer.label,
+                    "confidence": answer.confidence,
+                    "needs_person": answer.needs_person,
+                    "runner_up": answer.runner_up,
+                }
+                written.write(json.dumps(line, ensure_ascii=False) + "\n")
+            bar.advance(task, len(batch))
+    partial.replace(target)
+    out.print(f"{target}: {len(rows)} texts, {doubtful} need a person (需要人工判断)", soft_wrap=True)
+
+
+def _batches(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+@app.command("evaluate")
+def evaluate_command(
+    file: Labelled,
+    folds: Annotated[int, typer.Option(min=2, max=20)] = 5,
+    unlabelled: Unlabelled = None,
+    seed: Annotated[int, typer.Option(help="how the rows are dealt to the folds")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="also write the figures to this file")] = None,
+) -> None:
+    """Cross-validate: once with rows dealt by label, once with like texts kept in one fold (stricter)."""
+    from deploy.classify_report import measure, tables
+    from shared.classifier import TrainingError
+
+    rows = _usable(file, labelled=True)
+    more = _texts(unlabelled)
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("evaluate", total=2 * folds)
+        try:
+            figures = measure(
+                [row.text for row in rows], [row.label for row in rows], folds, more, seed, lambda: bar.advance(task)
+            )
+        except TrainingError as error:
+            err.print(str(error), style="red", markup=False, highlight=False)
+            raise typer.Exit(2) from error
+    for table in tables(figures):
+        out.print(table)
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

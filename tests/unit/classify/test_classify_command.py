@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.commands.classify import app
+from tests.unit.classify.samples import LABELS, TEXTS
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "300", "TERM": "dumb"})
+
+
+def write(path: Path, rows) -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rows = zip(TEXTS, LABELS, strict=True)
+    return write(
+        tmp_path / "l.jsonl", [{"key": n, "text": text, "label": label} for n, (text, label) in enumerate(rows)]
+    )
+
+
+@pytest.fixture
+def model(tmp_path: Path, labelled: Path) -> Path:
+    assert run("train", labelled, "--out", tmp_path / "m.npz").exit_code == 0
+    return tmp_path / "m.npz"
+
+
+def test_predict_writes_key_and_label_a_line(tmp_path: Path, model: Path):
+    file = write(tmp_path / "p.jsonl", [{"key": "a", "text": "公司拖欠工资"}, {"key": "b", "text": "你好"}])
+    result = run("predict", file, "--model", model, "--out", tmp_path / "o.jsonl")
+    assert result.exit_code == 0
+    first, second = map(json.loads, (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (first["key"], first["label"]) == ("a", "劳动")
+    assert (second["key"], second["needs_person"]) == ("b", True)
+    assert set(first) == {"key", "label", "confidence", "needs_person", "runner_up"}
+    assert "需要人工判断" in result.stdout
+
+
+def test_bad_rows_are_told_by_number_and_reason_and_the_others_go_on(tmp_path: Path, model: Path):
+    secret = "张三的秘密"
+    rows = [
+        {"key": "ok", "text": "学校招生不公平"},
+        "{" + secret,
+        [secret],
+        {"text": secret},
+        {"key": True, "text": secret},
+        {"key": "e", "text": " "},
+        {"key": "n", "text": 5},
+        {"key": "ok", "text": secret},
+        {"key": "long", "text": secret * 20_000},
+        "[" * 5_000,
+        "",
+        {"key": "last", "text": "工厂排放废气"},
+    ]
+    file = write(tmp_path / "p.jsonl", rows)
+    result = run("predict", file, "--model", model, "--out", tmp_path / "o.jsonl")
+    assert result.exit_code == 0
+    keys = [json.loads(line)["key"] for line in (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert keys == ["ok", "last"]
+    for number, reason in [
+        (2, "is not JSON"),
+        (3, "is not an object"),
+        (4, "key is missing"),
+        (5, "key is missing"),
+        (6, "text is missing"),
+        (7, "text is missing"),
+        (8, "key was used"),
+        (9, "text is longer than"),
+        (10, "is not JSON"),
+    ]:
+        assert f"row {number}: {reason}" in result.stderr
+    assert "9 rows left out, 2 used" in result.stderr
+    assert secret not in result.output
+
+
+def test_rows_that_are_not_utf8_or_have_no_label_do_not_stop_training(tmp_path: Path, labelled: Path):
+    with labelled.open("ab") as file:
+        file.write(b'{"key": "x", "text": "\xff", "label": "a"}\n{"key": "y", "text": "z"}\n')
+    result = run("train", labelled, "--out", tmp_path / "m.npz")
+    assert result.exit_code == 0
+    assert "row 25: is not JSON in UTF-8" in result.stderr
+    assert "row 26: label is missing" in result.stderr
+
+
+def test_a_model_that_is_none_is_refused_and_nothing_is_written(tmp_path: Path, labelled: Path):
+    bad = tmp_path / "m.npz"
+    bad.write_bytes(b"\x80\x04.")
+    result = run("predict", labelled, "--model", bad, "--out", tmp_path / "o.jsonl")
+    assert (result.exit_code, (tmp_path / "o.jsonl").exists()) == (2, False)
+    assert "is not a classifier file" in result.stderr
+
+
+@pytest.mark.parametrize("rows", [[], ["nonsense"], [{"key": 1, "text": "t", "label": "only"}] * 2])
+def test_a_file_that_cannot_train_ends_with_2_and_a_reason(tmp_path: Path, rows):
+    result = run("train", write(tmp_path / "l.jsonl", rows), "--out", tmp_path / "m.npz")
+    assert result.exit_code == 2
+    assert result.stderr.strip()
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_missing_file_ends_with_2(tmp_path: Path):
+    result = run("train", tmp_path / "none.jsonl", "--out", tmp_path / "m.npz")
+    assert (result.exit_code, "no such file" in result.stderr) == (2, True)
+
+
+def test_evaluate_prints_both_figures_and_writes_them(tmp_path: Path, labelled: Path):
+    unlabelled = write(tmp_path / "u.jsonl", [{"key": n, "text": text} for n, text in enumerate(TEXTS)])
+    result = run("evaluate", labelled, "--folds", 3, "--unlabelled", unlabelled, "--json", tmp_path / "f.json")
+    assert result.exit_code == 0
+    figures = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
+    assert (figures["texts"], figures["unlabelled"], figures["folds"]) == (24, 24, 3)
+    for dealt in ("by_row", "by_group"):
+        assert str(figures[dealt]["macro_f1"]) in result.stdout
