@@ -2,260 +2,290 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.screening.domain.index import Index
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message, Similar, matter_id
-from services.screening.domain.text import fold, grams
-
-
-@dataclass(slots=True)
-class _Live:
-    message: Message
-    until: datetime
-    vector: dict[str, float]
-    matter: str
-    fold: str
-
-
-@dataclass(slots=True)
-class _Matter:
-    id: str
-    members: list[str] = field(default_factory=list)
-    sum: dict[str, float] = field(default_factory=dict)
-    square: float = 0.0
+from services.screening.domain.text import fingerprint
 
 
 @dataclass(slots=True)
 class _Undo:
-    added: str
-    clock: datetime | None
-    expired: list[_Live]
-    matters: dict[str, _Matter | None]
+    """What one add changed, and what it takes to change it back."""
+
+    number: int
+    clock: datetime
+    before: datetime | None
+    posted: NDArray[np.uint32]
+    lost: NDArray[np.int32]
+    expired: int = 0
+    ended: list[tuple[int, str]] = field(default_factory=list)
+    joins: list[tuple[int, int, str, NDArray[np.int32]]] = field(default_factory=list)
 
 
 class Linker:
     """One county's live matters. Messages come in the order of event time; `Timeline` takes them in any order.
 
-    Everything it answers follows from the live messages and their matters alone, so that a linker rebuilt by `restore`
-    goes on as the first would have.
+    What it answers follows from the messages of the last two windows: those of the last one are live, and those of the
+    one before taught it how rare the words were when they came. So a linker that `restore` fed with both goes on exactly
+    as the first would have; fed with one window only, nearly so.
     """
 
     def __init__(self, config: LinkConfig | None = None) -> None:
         self.config = config or LinkConfig()
-        self._live: dict[str, _Live] = {}
-        self._queue: deque[str] = deque()
-        self._matters: dict[str, _Matter] = {}
-        self._df: Counter[str] = Counter()
-        self._texts: dict[str, list[str]] = {}
+        self._index = Index(self.config)
+        self._messages: list[Message] = []
+        self._since: list[datetime] = []
+        self._base = 0
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._homes: dict[str, int] = {}
+        self._free: list[int] = []
+        self._copies: dict[int, int] = {}
         self._clock: datetime | None = None
         self._undo: deque[_Undo] = deque()
 
     def __len__(self) -> int:
         """Number of live messages."""
-        return len(self._live)
+        return self._index.live
 
     def __contains__(self, message: str) -> bool:
         """Whether the message of this id is live."""
-        return message in self._live
+        return message in self._numbers
 
     def matter_of(self, message: str) -> str | None:
         """The matter of a live message, None for one that is not live."""
-        live = self._live.get(message)
-        return live.matter if live else None
+        number = self._numbers.get(message)
+        return None if number is None else self._names[self._home(number)]
 
     def members(self, matter: str) -> tuple[str, ...]:
         """Live messages of a matter in the order they were added; empty for an unknown one."""
-        found = self._matters.get(matter)
-        return tuple(found.members) if found else ()
+        home = self._homes.get(matter)
+        return () if home is None else tuple(self._at(n).id for n in self._index.members(home))
 
     def matters(self) -> Iterator[str]:
         """Ids of the matters with a live message."""
-        return iter(self._matters)
+        return iter(self._homes)
 
     def add_many(self, messages: Iterable[Message]) -> list[Linked]:
-        """The same as adding one by one, and faster."""
+        """The same as adding one by one."""
         return [self.add(message) for message in messages]
 
     def add(self, message: Message) -> Linked:
         """Link one message; raises ValueError where its id is live already."""
-        if message.id in self._live:
-            raise ValueError(f"message {message.id} is already live")
-        log = _Undo(message.id, self._clock, [], {})
-        self._expire(message.at, log)
-        text = fold(message.title + message.text)
-        vector = self._weigh(grams(message.title, message.text))
-        twins = self._texts.get(text, [])
-        ranked = self._ranked(vector)
-        best = [(score, m) for score, m in ranked[:4] if score >= self.config.threshold]
-        if twins:
-            home = self._live[twins[0]].matter
-            best = [(1.0, home)] + [item for item in best if item[1] != home]
-        new = not best
-        chosen = matter_id(message.id) if new else best[0][1]
-        shared = () if new else self._shared(vector, self._matters[chosen].sum)
-        self._join(_Live(message, self._clock_for(message) + self.config.window, vector, chosen, text), log)
-        merged: list[Merge] = []
-        for _, other in best[1:]:
-            score = self._cosine(self._matters[chosen], self._matters[other])
-            if score >= self.config.merge:
-                merge = self._merge(chosen, other, score, message, log)
-                merged.append(merge)
-                chosen = merge.kept
+        index = self._index
+        log, whole, count, twin = self._enter(message)
         self._undo.append(log)
+        self._forget()
+        own = self._home(log.number)
+        best = self._ranked(own, log.number, twin, self._homes.get(matter_id(message.id)))
+        shared: tuple[str, ...] = ()
+        merged: list[Merge] = []
+        if best:
+            shared = index.shared(whole, count, best[0][1])
+            self._join(best[0][1], own, log)
+            own = best[0][1]
+            for _, other in best[1:]:
+                score = index.compare(own, other)
+                if score < self.config.merge:
+                    continue
+                kept, gone = (own, other) if index.members(own)[0] < index.members(other)[0] else (other, own)
+                moved = tuple(self._at(n).id for n in index.members(gone) if n != log.number)
+                merged.append(Merge(self._names[kept], self._names[gone], score, message.id, message.at, moved))
+                self._join(kept, gone, log)
+                own = kept
+        else:
+            self._call(own, matter_id(message.id))
         return Linked(
             message=message.id,
-            matter=chosen,
-            new=new,
-            score=0.0 if new else best[0][0],
+            matter=self._names[own],
+            new=not best,
+            score=best[0][0] if best else 0.0,
             threshold=self.config.threshold,
             shared=shared,
             merged=tuple(merged),
-            duplicate_of=twins[0] if twins else None,
-            repeat=bool(twins) and self._live[twins[0]].message.petitioner == message.petitioner,
+            duplicate_of=None if twin is None else self._at(twin).id,
+            repeat=twin is not None and self._at(twin).petitioner == message.petitioner,
         )
 
     def undo(self) -> Message:
-        """Take back the last add (last in, first out): the state is exactly that before it; gives the message."""
-        if not self._undo:
-            raise IndexError("nothing to undo")
-        log = self._undo.pop()
-        live = self._live.pop(log.added)
-        self._forget(live)
-        self._queue.pop()
-        for gone in reversed(log.expired):
-            self._queue.appendleft(gone.message.id)
-            self._live[gone.message.id] = gone
-            self._df.update(gone.vector.keys())
-            self._texts.setdefault(gone.fold, []).insert(0, gone.message.id)
-        for key, matter in log.matters.items():
-            if matter is None:
-                self._matters.pop(key, None)
-            else:
-                self._matters[key] = matter
-                for member in matter.members:
-                    self._live[member].matter = key
-        self._clock = log.clock
-        return live.message
+        """Take back the last add (last in, first out): the state is exactly that before it; gives the message.
 
-    def settle(self, keep: int) -> None:
-        """Forget how to undo all but the last `keep` adds."""
-        while len(self._undo) > keep:
-            self._undo.popleft()
+        IndexError where there is none, or it is longer ago than the lateness bound.
+        """
+        log = self._undo.pop()
+        index = self._index
+        for kept, gone, name, numbers in reversed(log.joins):
+            index.chain(np.setdiff1d(index.members(kept), numbers, assume_unique=True), kept)
+            index.chain(numbers, gone)
+            self._call(gone, name)
+        message = self._messages.pop()
+        self._since.pop()
+        del self._numbers[message.id]
+        own = self._home(log.number)
+        self._uncall(own)
+        index.last[own], index.counts[own] = -1, 0
+        self._free.append(own)
+        self._uncopy(message, log.number)
+        index.learn(index.read(message.title, message.text)[1], -1)
+        index.pop(log.posted, log.lost)
+        self._revive(log)
+        self._clock = log.before
+        return message
 
     def restore(self, message: Message, matter: str) -> None:
-        """Put back a message of the store with the matter it has there; in the order of event time."""
-        log = _Undo(message.id, self._clock, [], {})
-        self._expire(message.at, log)
-        vector = self._weigh(grams(message.title, message.text))
-        text = fold(message.title + message.text)
-        self._join(_Live(message, self._clock_for(message) + self.config.window, vector, matter, text), log)
+        """Put back a message of the store with the matter it has there; in the order of event time.
+
+        Give two windows of messages: see the class.
+        """
+        log, _, _, _ = self._enter(message)
+        own, home = self._home(log.number), self._homes.get(matter)
+        if home is None:
+            self._call(own, matter)
+        else:
+            self._join(home, own, log)
+            self._free.append(own)
+        self._free += [ended for ended, _ in log.ended]
+        self._undo.clear()
+        self._forget()
 
     def restore_many(self, rows: Iterable[tuple[Message, str]]) -> None:
-        """The same as restoring one by one, and faster."""
+        """The same as restoring one by one."""
         for message, matter in rows:
             self.restore(message, matter)
 
     def similar(self, title: str, text: str, limit: int = 3) -> tuple[Similar, ...]:
-        """Open matters that a draft resembles, the nearest first; changes nothing."""
-        vector = self._weigh(grams(title, text))
-        found = [(score, m) for score, m in self._ranked(vector)[:limit] if score >= self.config.threshold]
-        return tuple(
-            Similar(
-                m,
-                score,
-                self._matters[m].members[-1],
-                len(self._matters[m].members),
-                self._shared(vector, self._matters[m].sum),
-            )
-            for score, m in found
-        )
+        """Open matters that a draft resembles, the nearest first; the linker is as it was afterwards."""
+        index = self._index
+        if self._clock is None:
+            return ()
+        log, whole, count, twin = self._enter(Message("", "", self._clock, title, text))
+        found = []
+        for score, home in self._ranked(self._home(log.number), log.number, twin, None)[:limit]:
+            numbers, words = index.members(home), index.shared(whole, count, home)
+            found.append(Similar(self._names[home], score, self._at(int(numbers[-1])).id, len(numbers), words))
+        self._undo.append(log)
+        self.undo()
+        return tuple(found)
 
-    def _clock_for(self, message: Message) -> datetime:
-        return max(self._clock, message.at) if self._clock else message.at
+    def _at(self, number: int) -> Message:
+        return self._messages[number - self._base]
 
-    def _expire(self, at: datetime, log: _Undo) -> None:
-        self._clock = max(self._clock, at) if self._clock else at
-        while self._queue and self._live[self._queue[0]].until <= self._clock:
-            live = self._live.pop(self._queue.popleft())
-            self._keep(live.matter, log)
-            matter = self._matters[live.matter]
-            self._take(matter, live)
-            if not matter.members:
-                del self._matters[live.matter]
-            self._forget(live)
-            log.expired.append(live)
+    def _home(self, number: int) -> int:
+        return int(self._index.matter[self._index.at(number)])
 
-    def _forget(self, live: _Live) -> None:
-        self._df.subtract(live.vector.keys())
-        twins = self._texts[live.fold]
-        twins.remove(live.message.id)
-        if not twins:
-            del self._texts[live.fold]
+    def _call(self, home: int, name: str) -> None:
+        self._names[home] = name
+        self._homes[name] = home
 
-    def _keep(self, matter: str, log: _Undo) -> None:
-        if matter not in log.matters:
-            found = self._matters.get(matter)
-            log.matters[matter] = (
-                _Matter(found.id, list(found.members), dict(found.sum), found.square) if found else None
-            )
+    def _uncall(self, home: int) -> str:
+        name = self._names[home]
+        if name:
+            del self._homes[name]
+            self._names[home] = ""
+        return name
 
-    def _take(self, matter: _Matter, live: _Live) -> None:
-        matter.members.remove(live.message.id)
-        for gram, weight in live.vector.items():
-            matter.sum[gram] -= weight
-        matter.square = sum(weight * weight for weight in matter.sum.values())
+    def _enter(self, message: Message) -> tuple[_Undo, str, int, int | None]:
+        """Make a message live as a matter of its own, without a name yet; gives also its earliest live copy."""
+        if message.id in self._numbers:
+            raise ValueError(f"message {message.id} is live already")
+        index = self._index
+        clock = max(self._clock, message.at) if self._clock else message.at
+        log = _Undo(index.high, clock, self._clock, np.empty(0, np.uint32), np.empty(0, np.int32))
+        self._clock = clock
+        self._expire(log)
+        whole, count, regions = index.read(message.title, message.text)
+        topic = crc32(message.topic.encode()) & 0x7FFFFFFF if message.topic else 0
+        number, log.posted, log.lost = index.push(count, regions, hash(message.petitioner), topic, self._base)
+        self._messages.append(message)
+        self._since.append(clock)
+        self._numbers[message.id] = number
+        home = self._free.pop() if self._free else len(self._names)
+        if home == len(self._names):
+            self._names.append("")
+            index.room(home)
+        index.chain(np.array([number], np.int32), home)
+        return log, whole, count, self._copy(message, number)
 
-    def _join(self, live: _Live, log: _Undo) -> None:
-        self._keep(live.matter, log)
-        self._live[live.message.id] = live
-        self._queue.append(live.message.id)
-        self._df.update(live.vector.keys())
-        self._texts.setdefault(live.fold, []).append(live.message.id)
-        matter = self._matters.setdefault(live.matter, _Matter(live.matter))
-        matter.members.append(live.message.id)
-        for gram, weight in live.vector.items():
-            matter.sum[gram] = matter.sum.get(gram, 0.0) + weight
-        matter.square = sum(weight * weight for weight in matter.sum.values())
+    def _ranked(self, own: int, number: int, twin: int | None, same: int | None) -> list[tuple[float, int]]:
+        """(score, matter) from the threshold up, the best first; that of a copy or of the same id comes before all."""
+        index = self._index
+        scored = [(index.compare(own, home), -int(index.members(home)[0]), home) for home in index.near(number)]
+        best = [(score, home) for score, _, home in sorted(scored, reverse=True) if score >= self.config.threshold]
+        sure = same if twin is None else self._home(twin)
+        return best if sure is None else [(1.0, sure)] + [item for item in best if item[1] != sure]
 
-    def _merge(self, one: str, other: str, score: float, cause: Message, log: _Undo) -> Merge:
-        first = [self._live[self._matters[m].members[0]].message.key for m in (one, other)]
-        kept, gone = (one, other) if first[0] <= first[1] else (other, one)
-        self._keep(kept, log)
-        self._keep(gone, log)
-        old, matter = self._matters.pop(gone), self._matters[kept]
-        for member in old.members:
-            self._live[member].matter = kept
-        matter.members = sorted(matter.members + old.members, key=lambda m: self._live[m].message.key)
-        for gram, weight in old.sum.items():
-            matter.sum[gram] = matter.sum.get(gram, 0.0) + weight
-        matter.square = sum(weight * weight for weight in matter.sum.values())
-        return Merge(kept, gone, score, cause.id, cause.at, tuple(m for m in old.members if m != cause.id))
+    def _join(self, kept: int, gone: int, log: _Undo) -> None:
+        index = self._index
+        numbers = index.members(gone)
+        index.chain(np.union1d(index.members(kept), numbers), kept)
+        index.last[gone], index.counts[gone] = -1, 0
+        log.joins.append((kept, gone, self._uncall(gone), numbers))
 
-    def _weigh(self, counts: dict[str, int]) -> dict[str, float]:
-        live = len(self._live) + 1
-        vector = {g: (1 + math.log(c)) * (math.log((1 + live) / (1 + self._df[g])) + 1) for g, c in counts.items()}
-        norm = math.sqrt(sum(w * w for w in vector.values())) or 1.0
-        return {g: w / norm for g, w in vector.items()}
+    def _expire(self, log: _Undo) -> None:
+        index = self._index
+        bound = log.clock - self.config.window
+        while index.low < index.high and self._since[index.low - self._base] <= bound:
+            number, message = index.low, self._at(index.low)
+            index.learn(index.read(message.title, message.text)[1], -1)
+            index.low += 1
+            log.expired += 1
+            del self._numbers[message.id]
+            mark = fingerprint(message.title, message.text)
+            if self._copies.get(mark) == number:
+                del self._copies[mark]
+            home = self._home(number)
+            index.counts[home] -= 1
+            if not index.counts[home]:
+                log.ended.append((home, self._uncall(home)))
 
-    def _ranked(self, vector: dict[str, float]) -> list[tuple[float, str]]:
-        scored = []
-        for matter in self._matters.values():
-            sums = matter.sum
-            dot = sum(weight * sums[gram] for gram, weight in vector.items() if gram in sums)
-            scored.append((dot / math.sqrt(matter.square) if matter.square > 0 else 0.0, matter.id))
-        return sorted(scored, key=lambda item: (-item[0], item[1]))
+    def _revive(self, log: _Undo) -> None:
+        index = self._index
+        for home, name in log.ended:
+            self._call(home, name)
+        for _ in range(log.expired):
+            index.low -= 1
+            message = self._at(index.low)
+            index.learn(index.read(message.title, message.text)[1], 1)
+            self._numbers[message.id] = index.low
+            self._copies.setdefault(fingerprint(message.title, message.text), index.low)
+            index.counts[self._home(index.low)] += 1
 
-    @staticmethod
-    def _cosine(one: _Matter, other: _Matter) -> float:
-        small, big = (one.sum, other.sum) if len(one.sum) < len(other.sum) else (other.sum, one.sum)
-        dot = sum(weight * big.get(gram, 0.0) for gram, weight in small.items())
-        return dot / math.sqrt(one.square * other.square)
+    def _copy(self, message: Message, number: int) -> int | None:
+        """Note the text of a message; gives the earliest live message of the same text, if any."""
+        index = self._index
+        mark = fingerprint(message.title, message.text)
+        before = self._copies.get(mark, -1)
+        self._copies[mark] = number
+        index.copy[index.at(number)] = before
+        first = before
+        while first >= index.low and index.copy[index.at(first)] >= index.low:
+            first = int(index.copy[index.at(first)])
+        return None if first < 0 else first
 
-    @staticmethod
-    def _shared(vector: dict[str, float], sums: dict[str, float]) -> tuple[str, ...]:
-        both = sorted(((-weight * sums[g], g) for g, weight in vector.items() if sums.get(g, 0.0) > 0))
-        return tuple(g for _, g in both[:5])
+    def _uncopy(self, message: Message, number: int) -> None:
+        mark = fingerprint(message.title, message.text)
+        before = int(self._index.copy[self._index.at(number)])
+        if before >= 0:
+            self._copies[mark] = before
+        else:
+            del self._copies[mark]
+
+    def _forget(self) -> None:
+        """Drop what only an undo beyond the lateness bound would need."""
+        assert self._clock is not None
+        bound = self._clock - self.config.lateness
+        while self._undo and self._undo[0].clock < bound:
+            log = self._undo.popleft()
+            self._free += [gone for _, gone, _, _ in log.joins] + [home for home, _ in log.ended]
+        keep = self._index.low - sum(log.expired for log in self._undo)
+        if keep - self._base > 1024 and 4 * (keep - self._base) > len(self._messages):
+            del self._messages[: keep - self._base], self._since[: keep - self._base]
+            self._base = keep

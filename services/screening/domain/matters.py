@@ -88,10 +88,27 @@ class LinkConfig:
 
     `window`: how long a message stays live. `lateness`: how far behind the newest message one may come and still be
     put in its place. `threshold`: the score from which a message joins a matter; `merge`: from which two matters
-    become one.
+    become one. `names`: what is shared as names counts at most this many times what else is shared. `veto`: the factor
+    where both name places in the title and none is in the other's text; `unnamed`: where only one does; `apart`: where
+    they name different regions. `same_hand`: the factor for the same petitioner, whose phrases return whatever the
+    matter. `topical`: what an equal topic adds and a different one takes. `power`: how much more rare grams weigh.
+    `features`: grams kept of a message; `posted` of them are found by, `probed` looked up. `depth`: messages an index
+    entry keeps. `candidates`: matters compared in full.
     """
 
     window: timedelta = timedelta(days=90)
     lateness: timedelta = timedelta(minutes=15)
-    threshold: float = 0.15
-    merge: float = 0.20
+    threshold: float = 0.085
+    merge: float = 0.105
+    names: float = 0.5
+    veto: float = 0.2
+    unnamed: float = 0.85
+    apart: float = 0.7
+    same_hand: float = 0.65
+    topical: float = 0.1
+    power: float = 1.0
+    features: int = 272
+    posted: int = 64
+    probed: int = 128
+    depth: int = 24
+    candidates: int = 12

@@ -97,7 +97,6 @@ class Timeline:
         bound = self._steps[-1].key[0] - self._lateness
         while self._steps and self._steps[0].key[0] < bound:
             self._steps.popleft()
-        self.linker.settle(len(self._steps))
 
 
 def _difference(undone: list[_Step], steps: list[_Step], again: dict[str, _Step]) -> Changes:
