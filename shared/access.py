@@ -46,6 +46,7 @@ PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
     "warnings.documents": frozenset({"duty_officer", "leader"}),
     "petitions.read": frozenset({"duty_officer", "unit", "leader"}),
     "petitions.handle": frozenset({"duty_officer", "unit"}),
+    "petitions.enter": frozenset({"duty_officer", "unit", "channel"}),
     "petitions.file": frozenset({"duty_officer", "unit", "channel", "petitioner"}),
     "identity.read": frozenset({"duty_officer", "unit"}),
     "obligations.read": frozenset({"duty_officer", "unit", "leader", "auditor"}),
@@ -206,8 +207,11 @@ class Access:
             raise _refused(error) from None
         return self._principal(claims, session=True)
 
-    def sign_in(self, response: Response, principal: Principal, *, secure: bool, until: datetime | None = None) -> None:
-        """Set the session cookie: 15 minutes without use, 8 hours in all (`until` carries the end over a renewal)."""
+    def session_of(self, principal: Principal, until: datetime | None = None) -> str:
+        """Value of a session cookie, signed; ends with `until`, or with the idle time before that.
+
+        A page's server also sends it to the other services to ask them in its visitor's name.
+        """
         now = self.clock.now()
         end = until or now + SESSION_LIMIT
         claims = {
@@ -221,7 +225,16 @@ class Access:
             "exp": int(min(end, now + (SESSION_LIMIT if self.demo else SESSION_IDLE)).timestamp()),
             "end": int(end.timestamp()),
         }
-        token = issue(self.session_key, claims, typ=SESSION_TYPE)
+        return issue(self.session_key, claims, typ=SESSION_TYPE)
+
+    def stands(self, principal: Principal) -> bool:
+        """Whether a sign-in by cookie still holds: within its 8 hours, and the account not deactivated since."""
+        ends = principal.session_ends
+        return ends is not None and self.clock.now() < ends and principal.account not in self._deactivated()
+
+    def sign_in(self, response: Response, principal: Principal, *, secure: bool, until: datetime | None = None) -> None:
+        """Set the session cookie: 15 minutes without use, 8 hours in all (`until` carries the end over a renewal)."""
+        token = self.session_of(principal, until)
         plain = self.demo and not secure
         response.set_cookie(
             DEMO_COOKIE if plain else COOKIE, token, httponly=True, secure=not plain, samesite="lax", path="/"

@@ -48,7 +48,7 @@ def demo(
 async def _show(console: Console, ready: dict[str, Any], days: float, seconds: float, seed: int, *, once: bool) -> None:
     start = datetime.now(UTC) - timedelta(days=days)
     district = District(seed, start, days)
-    player = Player(ready["intake"], ready["tokens"]["operator"], start)
+    player = Player(ready["intake"], ready["tokens"]["duty_officer"], start)
     addresses = {
         "指挥部 console   ": ready["alerts"],
         "受理 intake       ": ready["intake"],

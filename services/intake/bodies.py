@@ -39,6 +39,9 @@ class PetitionIn(Body):
     title: str = Field(min_length=1, max_length=TITLE_MAX)
     text: str = Field(min_length=1, max_length=TEXT_MAX)
     submitted_at: Instant | None = Field(default=None, description="not in the future; default: now")
+    received_at: Instant | None = Field(
+        default=None, description="when the organ received it, where that was earlier than now; staff and channels only"
+    )
     petitioner: PetitionerIn | None = None
     petitioner_ref: Annotated[Visible, Field(max_length=200)] | None = Field(
         default=None, description="the channel's own opaque reference of the petitioner"
@@ -64,6 +67,7 @@ class PetitionIn(Body):
             title=self.title,
             text=self.text,
             submitted_at=self.submitted_at,
+            received_at=self.received_at,
             identity=Identity(
                 name=(who.name or "").strip(),
                 phone=(who.phone or "").strip(),

@@ -30,7 +30,7 @@ def petition_document(one: Registration) -> Document:
         "state": RECEIVED,
         "version": 1,
         "last_at": petition.submitted_at,
-        "last_event_at": petition.received_at,
+        "last_event_at": petition.registered_at,
         "unit": petition.responsible_unit,
         "done": [],
         "history": [{"type": "filed", "at": petition.submitted_at, "unit": None, "actor": None, "fields": {}}],

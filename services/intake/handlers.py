@@ -132,7 +132,7 @@ class Intake:
         topic = filing.topic or (proposed.topic if proposed and proposed.sure else None)
         unit = self._responsible(filing, topic, now)
         hidden = filing.is_accusation
-        assert filing.submitted_at is not None
+        assert filing.submitted_at is not None and filing.received_at is not None  # settled by `checked`
         return Registered(
             petition_id=petition_id,
             receipt=numbers.receipt(index, petition_id, filing.jurisdiction, day),
@@ -144,7 +144,8 @@ class Intake:
             fingerprint=keyed_hash(index, "same-text", folded(filing.title), folded(filing.text)),
             petitioner=pseudonym(self._keys.pseudonym, filing.jurisdiction, kind, value),
             submitted_at=filing.submitted_at,
-            received_at=now,
+            received_at=filing.received_at,
+            registered_at=now,
             purpose=filing.purpose,
             topic=topic,
             topic_source="filer" if filing.topic else "proposed" if topic else "none",
@@ -343,7 +344,7 @@ def filed_event(petition: Registered) -> Event:
         data,
         id=derived_id(petition.petition_id, "filed"),
         source=SOURCE,
-        time=petition.received_at,
+        time=petition.registered_at,
         traceparent=petition.traceparent,
     )
 

@@ -13,7 +13,7 @@ from services.intake.handlers import Intake
 from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
 from services.intake.views import is_shown, public_view, staff_view
-from shared.access import Access, Principal, may, require
+from shared.access import Access, Principal, check_role, may, require
 from shared.instants import Instant
 from shared.web import Problem, idempotency_key, json_body, read_json
 
@@ -53,11 +53,11 @@ def trace_of(request: Request) -> str | None:
 def add_routes(app: FastAPI, intake: Intake, access: Access, throttle: Throttle) -> None:
     """Mount the interface."""
     app.add_exception_handler(Refused, refused_handler)
-    app.include_router(_public(intake, throttle))
+    app.include_router(_public(intake, access, throttle))
     app.include_router(_staff(intake, access))
 
 
-def _public(intake: Intake, throttle: Throttle) -> APIRouter:
+def _public(intake: Intake, access: Access, throttle: Throttle) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["public"])
 
     @router.post("/petitions", status_code=201, openapi_extra=json_body(PetitionIn, key=True))
@@ -66,6 +66,8 @@ def _public(intake: Intake, throttle: Throttle) -> APIRouter:
         await throttle.check("filing", request)
         key = idempotency_key(request)
         body = await read_json(request, PetitionIn)
+        if body.received_at is not None:  # it starts a unit's clock: not for everybody to say
+            check_role(await access.request(request), may("petitions.enter"))
         filed = await intake.file(body.filing(), key, traceparent=trace_of(request))
         return answer(
             {

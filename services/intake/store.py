@@ -150,14 +150,17 @@ class MongoStore:
                 "petition": one.petition.petition_id,
                 "receipt": one.petition.receipt,
                 "status": "received",
-                "at": one.petition.received_at,
+                "at": one.petition.registered_at,
             }
             for one in todo
         ]
         await self._mongo[REQUESTS].insert_many(rows, session=session)
         acts = [
             audit.Act(
-                f"channel:{one.petition.channel}", "petition.filed", one.petition.petition_id, one.petition.received_at
+                f"channel:{one.petition.channel}",
+                "petition.filed",
+                one.petition.petition_id,
+                one.petition.registered_at,
             )
             for one in todo
         ]

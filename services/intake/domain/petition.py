@@ -38,6 +38,7 @@ class Filing:
     title: str
     text: str
     submitted_at: datetime | None = None
+    received_at: datetime | None = None
     identity: Identity = field(default_factory=Identity)
     purpose: str = "appeal"
     topic: str | None = None
@@ -78,7 +79,18 @@ def checked(filing: Filing, codes: CodeLists, *, now: datetime) -> Filing:
         identity = filing.identity.normalised()
     except IdentityError as error:
         raise Refused("identity-invalid", error.detail, field=error.field) from None
-    return replace(filing, submitted_at=min(submitted, now), identity=identity)
+    submitted = min(submitted, now)
+    return replace(filing, submitted_at=submitted, received_at=_received(filing, submitted, now), identity=identity)
+
+
+def _received(filing: Filing, submitted: datetime, now: datetime) -> datetime:
+    """When the organ received it: now, unless it is entered later than it came, as letters are (Art. 22 counts from here)."""
+    if filing.received_at is None:
+        return now
+    if not submitted <= filing.received_at <= now + CLOCK_SKEW:
+        detail = "received_at lies between submitted_at and now"
+        raise Refused("received-at-invalid", detail, field="received_at")
+    return min(filing.received_at, now)
 
 
 def _check_texts(filing: Filing) -> None:
@@ -129,6 +141,9 @@ class Registered:
     petitioner: str
     submitted_at: datetime
     received_at: datetime
+    """when the organ received it: the clocks start here"""
+    registered_at: datetime
+    """when it was entered here: the order of events"""
     purpose: str
     topic: str | None
     topic_source: str
