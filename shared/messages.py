@@ -108,13 +108,13 @@ def read_stream(
     stream: BinaryIO, kind: Kind, *, mapping: Mapping[str, str] | None = None, max_rows: int | None = None
 ) -> Iterator[Message | BadRow]:
     """Rows of a seekable stream; see `read_messages`."""
-    for count, (number, raw) in enumerate(_raw_rows(stream, kind, mapping or {}), 1):
-        if max_rows is not None and count > max_rows:
-            raise MessageFileError("too-many-rows", f"a file has at most {max_rows} rows; split it")
-        if isinstance(raw, BadRow):
-            yield raw
-        else:
-            yield _message(number, raw)
+    try:
+        for count, (number, raw) in enumerate(_raw_rows(stream, kind, mapping or {}), 1):
+            if max_rows is not None and count > max_rows:
+                raise MessageFileError("too-many-rows", f"a file has at most {max_rows} rows; split it")
+            yield raw if isinstance(raw, BadRow) else _message(number, raw)
+    except UnicodeDecodeError:
+        raise MessageFileError("encoding-unknown", "the file breaks off within a character: save it as UTF-8") from None
 
 
 def _raw_rows(
@@ -281,10 +281,12 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
     for name, value in raw.items():
         if value is None or (isinstance(value, datetime) and name == "submitted_at"):
             continue
+        if _is_rounded(value):
+            return BadRow(number, "number-rounded", "a number has more than 15 digits: format its column as text")
         text = _as_text(value)
         if text is None:
             if name in FIELDS:
-                return BadRow(number, "not-text", f"{name} is neither text nor a whole number of at most 15 digits")
+                return BadRow(number, "not-text", f"{name} is neither text nor a whole number")
             continue
         if len(text) > MAX_FIELD or "\0" in text:
             return BadRow(number, "field-too-long", f"a field has more than {MAX_FIELD} characters or holds U+0000")
@@ -308,13 +310,18 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
     )
 
 
+def _is_rounded(value: object) -> bool:
+    """A number that a spreadsheet has cut to 15 digits, such as an id number that was not kept as text."""
+    return isinstance(value, int | float) and abs(value) >= 10**15
+
+
 def _as_text(value: object) -> str | None:
-    """Texts as they are; whole numbers that no spreadsheet has rounded. Longer ones (an id number!) are refused."""
+    """Texts as they are, numbers as written; None for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return str(int(value)) if value == int(value) and abs(value) < 10**15 else None
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def read_time(text: str) -> datetime | None:

@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.instants import Instant, parse_instant
@@ -342,6 +343,8 @@ class Edge:
         except Problem as problem:
             if not started:
                 await problem.response()(scope, receive, guarded_send)
+        except ClientDisconnect:  # there is nobody to answer, and what came is not whole
+            log.info("http.gone", started=started)
         except Exception as error:
             if is_unavailable(error) and not started:
                 await _storage_unavailable().response()(scope, receive, guarded_send)

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
+from services.intake.http_imports import IMPORT_LIMIT, imports_router
 from services.intake.pages.routes import Pages, pages_router
 from services.intake.ports import Proposal
 from services.intake.settings import Settings
@@ -20,8 +21,6 @@ from shared.events import EVENT_TYPES, PETITIONS
 from shared.keys import load_key
 from shared.service import Service
 from shared.web import install
-
-IMPORT_LIMIT = 20 * 1024 * 1024
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -46,7 +45,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     throttle = Throttle(rates, settings.proxies())
     service.indexes(INDEXES)
     install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
-    add_routes(service.app, intake, Access.of(settings, service.clock, units), throttle)
+    access = Access.of(settings, service.clock, units)
+    add_routes(service.app, intake, access, throttle)
+    service.app.include_router(imports_router(intake, access))
     similar = ScreeningClient(settings.screening_url, settings.screening_timeout_s)
     service.app.include_router(pages_router(Pages(intake, throttle, similar, index_key)))
     service.on_stop(similar.close)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from services.intake.domain.petition import Filing
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
+from services.intake.http_imports import IMPORT_LIMIT, imports_router
 from services.intake.ports import Proposal, Propose, Store
 from services.intake.throttle import Throttle
 from services.intake.vault import Vault
@@ -64,8 +65,10 @@ RATES = {"filing": "100000/second", "form": "100000/second", "progress": "100000
 
 def make_app(intake: Intake, rates: dict[str, str] | None = None) -> FastAPI:
     app = FastAPI()
-    install(app, body_limits={"/v1/imports": 20 * 1024 * 1024})
-    add_routes(app, intake, make_access(intake.clock), Throttle(rates or RATES, ()))
+    install(app, body_limits={"/v1/imports": IMPORT_LIMIT})
+    access = make_access(intake.clock)
+    add_routes(app, intake, access, Throttle(rates or RATES, ()))
+    app.include_router(imports_router(intake, access))
     return app
 
 

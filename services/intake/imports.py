@@ -1,0 +1,105 @@
+"""Filing the rows of a message file: each by the same rules as a petition of its own, each for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from services.intake.bodies import PetitionIn
+from services.intake.domain.petition import Refused
+from services.intake.handlers import Intake
+from shared.messages import BadRow, Message, MessageFileError
+from shared.web import field_errors
+
+CHUNK: Final = 64
+MAX_ROWS: Final = 100_000
+PERSONAL: Final = ("name", "phone", "id_number", "address")
+WORDS: Final = ("purpose", "topic", "town", "level_presented", "accused_unit", "joined")
+COUNTS: Final = ("headcount", "representatives")
+
+
+@dataclass
+class ImportReport:
+    """What became of the rows. `stopped` says why reading ended early; the rows before it are filed."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    stopped: dict[str, str] | None = None
+
+    def reject(self, row: int, code: str, detail: str) -> None:
+        """Book a row that was not filed."""
+        self.rejected.append({"row": row, "code": code, "detail": detail})
+
+
+@dataclass(frozen=True)
+class ImportDefaults:
+    """What holds for rows that do not say."""
+
+    channel: str
+    jurisdiction: str | None
+    confined: bool = False
+    """the account files for this county only"""
+
+
+async def import_rows(intake: Intake, rows: Iterator[Message | BadRow], defaults: ImportDefaults) -> ImportReport:
+    """File every good row. The row's id is its request and its external number: the same file again adds nothing."""
+    report = ImportReport()
+    while True:
+        try:
+            chunk = await asyncio.to_thread(lambda: list(islice(rows, CHUNK)))
+        except MessageFileError as error:
+            report.stopped = {"code": error.code, "detail": error.detail}
+            break
+        if not chunk:
+            break
+        await asyncio.gather(*(_import(intake, row, defaults, report) for row in chunk))
+    report.rejected.sort(key=lambda one: one["row"])
+    return report
+
+
+async def _import(intake: Intake, row: Message | BadRow, defaults: ImportDefaults, report: ImportReport) -> None:
+    if isinstance(row, BadRow):
+        report.reject(row.row, row.code, row.detail)
+        return
+    if defaults.confined and row.jurisdiction not in {None, defaults.jurisdiction}:
+        report.reject(row.row, "jurisdiction-not-yours", "an account of a county files for that county")
+        return
+    try:
+        body = PetitionIn.model_validate(body_of(row, defaults), strict=True)
+        filed = await intake.file(body.filing(), f"import/{row.id}")
+    except ValidationError as error:
+        first = field_errors(error)[0]
+        report.reject(row.row, "invalid-request", f"{first['field']}: {first['detail']}")
+    except Refused as refused:
+        report.reject(row.row, refused.code, refused.detail)
+    else:
+        if filed.replayed:
+            report.duplicates += 1
+        else:
+            report.accepted += 1
+
+
+def body_of(row: Message, defaults: ImportDefaults) -> dict[str, Any]:
+    """The request body that a row stands for; columns that a petition does not have are left out."""
+    more: Mapping[str, str] = row.more
+    body: dict[str, Any] = {
+        "channel": more.get("channel", defaults.channel),
+        "jurisdiction": row.jurisdiction or defaults.jurisdiction,
+        "title": row.title,
+        "text": row.text,
+        "submitted_at": row.submitted_at,
+        "petitioner_ref": row.petitioner or None,
+        "external_id": more.get("external_id", row.id),
+        **{name: more[name] for name in WORDS if name in more},
+        **{name: int(more[name]) if more[name].isdecimal() else more[name] for name in COUNTS if name in more},
+    }
+    who = {name: more[name] for name in PERSONAL if name in more}
+    if who:
+        body["petitioner"] = who
+    return body
