@@ -8,7 +8,7 @@ Whoever changes a function here that `nearness` calls touches that file too: num
 """
 
 # mypy: disable-error-code="arg-type, assignment, no-any-return, return-value"
-# ruff: noqa: PLR0912 - a call per branch would be slower to compile than to read
+# ruff: noqa: PLR0912, PLR0915 - a call per branch would be slower to compile than to read
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ LOGS, POWERS = 1 << 16, 1001
 NAME, TITLE = 1, 2
 TITLE_TIMES = 3
 COUNT_MOST = 255
+MIN_COPY = 12  # letters; shorter texts ("如题") say nothing by being equal
 
 
 def compiled(function: F) -> F:
@@ -144,8 +145,10 @@ def read(
     slots: Array,
     grams: Array,
     places: Array,
-) -> tuple[int, int]:
-    """Collect the distinct 2- and 3-grams of title and text, the title's counting three times; (how many, regions).
+) -> tuple[int, int, int]:
+    """Collect the distinct 2- and 3-grams of title and text, the title's counting three times.
+
+    Gives (how many, mask of regions, a number that is equal for equal texts whatever their punctuation).
 
     `grams` gets the features in order of first appearance and `places` where that was (position * 4 + length); `slots` is
     scratch, all -1 before and after.
@@ -153,7 +156,19 @@ def read(
     regions = np.uint64(0)
     head = np.uint64(0)
     count = 0
-    mask = np.uint32(slots.size - 1)
+    mask = slots.size - 1
+    mark = 0
+    letters = 0
+    for back in range(chars.size):
+        # The text, and where it says too little by itself, the title after it.
+        at = title + back if back < chars.size - title else back - (chars.size - title)
+        if at < title and letters >= MIN_COPY:
+            break
+        if chars[at] >= 0x10000 or classes[chars[at]] & 1:
+            mark = (mark ^ np.int64(chars[at])) * 0x100000001B3
+            mark ^= (mark >> 29) & 0x7FFFFFFFF
+            letters += 1
+    mark &= 0x7FFFFFFFFFFFFFFF
     for part in range(2):
         low, high = (0, title) if part == 0 else (title, chars.size)
         piece, run, name = chars[low:high], runs[low:high], names[low:high]
@@ -196,7 +211,7 @@ def read(
         while slots[slot] >= 0:
             slots[slot] = -1
             slot = (slot + 1) & mask
-    return count, head if head else regions
+    return count, head if head else regions, mark
 
 
 @compiled

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.screening.domain import grams, nearness
 from services.screening.domain.matters import LinkConfig
-from services.screening.domain.text import LONGEST, TABLES, codes, fold
+from services.screening.domain.text import LONGEST, TABLES, codes
 
 Numbers = NDArray[Any]
 _ROWS = 1 << 18
-_GRAMS = 2 * LONGEST + 1000
+_GRAMS = 4 * LONGEST
+
+
+class Join(NamedTuple):
+    """Two matters that became one, as they were before."""
+
+    kept: int
+    gone: int
+    ours: Numbers
+    theirs: Numbers
+    our_before: Numbers
+    their_before: Numbers
 
 
 class Index:
@@ -37,6 +48,7 @@ class Index:
         self.topic = np.zeros(size, np.int32)
         self.region = np.zeros(size, np.uint64)
         self.copy = np.zeros(size, np.int32)
+        self.prints = np.zeros(size, np.int64)
         self.last = np.full(size, -1, np.int32)
         self.counts = np.zeros(size, np.int32)
         self._score = np.zeros(size, np.float32)
@@ -48,13 +60,15 @@ class Index:
 
     def _scratch(self) -> None:
         config = self.config
-        self._runs, self._names = np.zeros(LONGEST + 1000, np.int32), np.zeros(LONGEST + 1000, np.int32)
+        self._runs, self._names = np.zeros(2 * LONGEST, np.int32), np.zeros(2 * LONGEST, np.int32)
         self._slots = np.full(1 << 15, -1, np.int32)
         self._grams, self._places = np.zeros(_GRAMS, np.uint32), np.zeros(_GRAMS, np.uint32)
         self._chosen = np.zeros(config.features, np.uint32)
         self._kept = 0
         self._touched = np.zeros(config.probed * config.depth, np.int32)
         self._found = np.zeros(config.candidates, np.int32)
+        self._first = np.zeros(config.candidates, np.int32)
+        self._ranks = np.zeros(config.candidates, np.float64)
         table = 1 << (2 * nearness.SAMPLE * config.features).bit_length()
         self._keys = np.zeros(table, np.uint32)
         self._cells = np.zeros((table, 8), np.float32)
@@ -70,20 +84,27 @@ class Index:
         """What turns the logarithm of a gram's count into a share of the county's."""
         return float(1.0 / np.log(2.0 + self.live))
 
-    def read(self, title: str, text: str) -> tuple[str, int, int]:
-        """Read the grams into scratch; gives (the folded text that `places` point into, how many, mask of regions)."""
-        head, body = fold(title), fold(text)
-        whole = head + body
-        count, regions = grams.read(
-            codes(whole), len(head), *TABLES, self._runs, self._names, self._slots, self._grams, self._places
+    def read(self, title: str, text: str) -> tuple[int, int, int]:
+        """Read the grams into scratch; gives (how many, mask of regions, fingerprint of the text)."""
+        count, regions, mark = grams.read(
+            codes(title, text),
+            min(len(title), LONGEST),
+            *TABLES,
+            self._runs,
+            self._names,
+            self._slots,
+            self._grams,
+            self._places,
         )
-        return whole, int(count), int(regions)
+        return int(count), int(regions), int(mark)
 
     def learn(self, count: int, step: int) -> None:
         """Count the grams just read as seen in one live message more (1) or less (-1)."""
         grams.learn(self._grams, count, self.seen, step)
 
-    def push(self, count: int, regions: int, petitioner: int, topic: int, keep: int) -> tuple[int, Numbers, Numbers]:
+    def push(
+        self, count: int, regions: int, mark: int, petitioner: int, topic: int, keep: int
+    ) -> tuple[int, Numbers, Numbers]:
         """Enter the message just read; gives its number, index entries, and what they pushed out. `keep`: the oldest kept."""
         number = self.high
         if number - keep >= self.matter.size:
@@ -100,7 +121,7 @@ class Index:
             self.rings, self.heads = rings, np.concatenate([self.heads, np.zeros_like(self.heads)])
         lost = np.empty(posted.size, np.int32)
         self.used = nearness.post(posted, posted.size, number, self.rows, self.rings, self.heads, self.used, lost)
-        self.petitioner[at], self.topic[at], self.region[at] = petitioner, topic, regions
+        self.petitioner[at], self.topic[at], self.region[at], self.prints[at] = petitioner, topic, regions, mark
         return number, posted, lost
 
     def pop(self, posted: Numbers, lost: Numbers) -> None:
@@ -111,7 +132,7 @@ class Index:
     def _grow(self, keep: int) -> None:
         old, size = self.matter.size, self.matter.size * 2
         numbers = np.arange(keep, self.high)
-        for name in ("features", "sizes", "matter", "previous", "petitioner", "topic", "region", "copy"):
+        for name in ("features", "sizes", "matter", "previous", "petitioner", "topic", "region", "copy", "prints"):
             array = getattr(self, name)
             grown = np.zeros((size, *array.shape[1:]), array.dtype)
             grown[numbers & (size - 1)] = array[numbers & (old - 1)]
@@ -125,27 +146,51 @@ class Index:
             self.counts = np.concatenate([self.counts, np.zeros_like(self.counts)])
             self._group = np.zeros(self.last.size, np.float32)
 
-    def at(self, number: int) -> int:
+    def at(self, number: Any) -> Any:
         """Where the ring holds what belongs to a message."""
         return number & (self.matter.size - 1)
 
-    def near(self, number: int) -> list[int]:
-        """The matters of earlier messages that share most with the one just pushed, the best first."""
+    def near(self, number: int) -> list[tuple[float, int, int]]:
+        """(score, earliest live message, matter) of the matters that share most with the message just pushed."""
+        scale = self.scale
         many = nearness.candidates(
-            self._chosen, min(self._kept, self.config.probed), number, self.low, self.seen, self.scale, self.logs, self.powers,
-            self.rows, self.rings, self.heads, self.matter, self._score, self._touched, self._group, self._found,
+            self._chosen, min(self._kept, self.config.probed), number, self.low, self.seen, scale, self.logs,
+            self.powers, self.rows, self.rings, self.heads, self.matter, self._score, self._touched, self._group,
+            self._found,
         )  # fmt: skip
-        return [int(home) for home in self._found[:many]]
+        self._rank(int(self.matter[self.at(number)]), many, scale)
+        nearness.first_of(self._found, many, self.previous, self.last, self.counts, self._first)
+        scores, firsts, homes = (a[:many].tolist() for a in (self._ranks, self._first, self._found))
+        return list(zip(scores, firsts, homes, strict=True))
 
     def compare(self, one: int, other: int) -> float:
         """How much two matters are the same one, 0…1."""
-        return float(
-            nearness.compare(
-                one, other, self.low, self.features, self.sizes, self.previous, self.last, self.counts,
-                self.petitioner, self.topic, self.region, self.seen, self.scale, self.logs, self.powers,
-                self._keys, self._cells, self._spots, self.numbers,
-            )
+        self._found[0] = other
+        self._rank(one, 1, self.scale)
+        return float(self._ranks[0])
+
+    def _rank(self, one: int, many: int, scale: float) -> None:
+        nearness.rank(
+            one, self._found, many, self.low, self.features, self.sizes, self.previous, self.last, self.counts,
+            self.petitioner, self.topic, self.region, self.seen, scale, self.logs, self.powers,
+            self._keys, self._cells, self._spots, self.numbers, self._ranks,
         )  # fmt: skip
+
+    def join(self, kept: int, gone: int) -> Join:
+        """Make the members of one matter members of another; gives what `part` needs to take it back."""
+        ours, theirs = self.members(kept), self.members(gone)
+        done = Join(kept, gone, ours, theirs, self.previous[self.at(ours)], self.previous[self.at(theirs)])
+        self.chain(np.sort(np.concatenate([ours, theirs])), kept)
+        self.last[gone], self.counts[gone] = -1, 0
+        return done
+
+    def part(self, done: Join) -> None:
+        """Take back the last `join`."""
+        for home, numbers, before in (
+            (done.kept, done.ours, done.our_before),
+            (done.gone, done.theirs, done.their_before),
+        ):
+            nearness.unchain(numbers, before, home, self.matter, self.previous, self.last, self.counts)
 
     def chain(self, numbers: Numbers, home: int) -> None:
         """Make these messages, in order, the members of a matter."""
@@ -153,7 +198,8 @@ class Index:
 
     def members(self, home: int) -> Numbers:
         """Numbers of the live messages of a matter, in order."""
-        return nearness.members(home, self.low, self.previous, self.last, self.counts)
+        found: Numbers = nearness.members(home, self.previous, self.last, self.counts)
+        return found
 
     def shared(self, whole: str, count: int, home: int, limit: int = 5) -> tuple[str, ...]:
         """The words of the text just read that a matter's latest messages hold too, the heaviest first."""

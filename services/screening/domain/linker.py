@@ -11,9 +11,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from services.screening.domain.index import Index
+from services.screening.domain.index import Index, Join
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message, Similar, matter_id
-from services.screening.domain.text import fingerprint
+from services.screening.domain.text import LONGEST, same_text
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class _Undo:
     lost: NDArray[np.int32]
     expired: int = 0
     ended: list[tuple[int, str]] = field(default_factory=list)
-    joins: list[tuple[int, int, str, NDArray[np.int32]]] = field(default_factory=list)
+    joins: list[tuple[Join, str]] = field(default_factory=list)
 
 
 class Linker:
@@ -85,7 +85,7 @@ class Linker:
         self._undo.append(log)
         self._forget()
         own = self._home(log.number)
-        best = self._ranked(own, log.number, twin, self._homes.get(matter_id(message.id)))
+        best = self._ranked(log.number, twin, self._homes.get(matter_id(message.id)))
         shared: tuple[str, ...] = ()
         merged: list[Merge] = []
         if best:
@@ -122,10 +122,10 @@ class Linker:
         """
         log = self._undo.pop()
         index = self._index
-        for kept, gone, name, numbers in reversed(log.joins):
-            index.chain(np.setdiff1d(index.members(kept), numbers, assume_unique=True), kept)
-            index.chain(numbers, gone)
-            self._call(gone, name)
+        for join, name in reversed(log.joins):
+            index.part(join)
+            if name:
+                self._call(join.gone, name)
         message = self._messages.pop()
         self._since.pop()
         del self._numbers[message.id]
@@ -133,8 +133,8 @@ class Linker:
         self._uncall(own)
         index.last[own], index.counts[own] = -1, 0
         self._free.append(own)
-        self._uncopy(message, log.number)
-        index.learn(index.read(message.title, message.text)[1], -1)
+        self._uncopy(log.number)
+        index.learn(index.read(message.title, message.text)[0], -1)
         index.pop(log.posted, log.lost)
         self._revive(log)
         self._clock = log.before
@@ -168,7 +168,7 @@ class Linker:
             return ()
         log, whole, count, twin = self._enter(Message("", "", self._clock, title, text))
         found = []
-        for score, home in self._ranked(self._home(log.number), log.number, twin, None)[:limit]:
+        for score, home in self._ranked(log.number, twin, None)[:limit]:
             numbers, words = index.members(home), index.shared(whole, count, home)
             found.append(Similar(self._names[home], score, self._at(int(numbers[-1])).id, len(numbers), words))
         self._undo.append(log)
@@ -201,9 +201,10 @@ class Linker:
         log = _Undo(index.high, clock, self._clock, np.empty(0, np.uint32), np.empty(0, np.int32))
         self._clock = clock
         self._expire(log)
-        whole, count, regions = index.read(message.title, message.text)
+        whole = message.title[:LONGEST] + message.text[:LONGEST]
+        count, regions, mark = index.read(message.title, message.text)
         topic = crc32(message.topic.encode()) & 0x7FFFFFFF if message.topic else 0
-        number, log.posted, log.lost = index.push(count, regions, hash(message.petitioner), topic, self._base)
+        number, log.posted, log.lost = index.push(count, regions, mark, hash(message.petitioner), topic, self._base)
         self._messages.append(message)
         self._since.append(clock)
         self._numbers[message.id] = number
@@ -214,31 +215,28 @@ class Linker:
         index.chain(np.array([number], np.int32), home)
         return log, whole, count, self._copy(message, number)
 
-    def _ranked(self, own: int, number: int, twin: int | None, same: int | None) -> list[tuple[float, int]]:
+    def _ranked(self, number: int, twin: int | None, same: int | None) -> list[tuple[float, int]]:
         """(score, matter) from the threshold up, the best first; that of a copy or of the same id comes before all."""
-        index = self._index
-        scored = [(index.compare(own, home), -int(index.members(home)[0]), home) for home in index.near(number)]
-        best = [(score, home) for score, _, home in sorted(scored, reverse=True) if score >= self.config.threshold]
+        near = [
+            (-score, first, home) for score, first, home in self._index.near(number) if score >= self.config.threshold
+        ]
+        best = [(-score, home) for score, _, home in sorted(near)]
         sure = same if twin is None else self._home(twin)
         return best if sure is None else [(1.0, sure)] + [item for item in best if item[1] != sure]
 
     def _join(self, kept: int, gone: int, log: _Undo) -> None:
-        index = self._index
-        numbers = index.members(gone)
-        index.chain(np.union1d(index.members(kept), numbers), kept)
-        index.last[gone], index.counts[gone] = -1, 0
-        log.joins.append((kept, gone, self._uncall(gone), numbers))
+        log.joins.append((self._index.join(kept, gone), self._uncall(gone)))
 
     def _expire(self, log: _Undo) -> None:
         index = self._index
         bound = log.clock - self.config.window
         while index.low < index.high and self._since[index.low - self._base] <= bound:
             number, message = index.low, self._at(index.low)
-            index.learn(index.read(message.title, message.text)[1], -1)
+            index.learn(index.read(message.title, message.text)[0], -1)
             index.low += 1
             log.expired += 1
             del self._numbers[message.id]
-            mark = fingerprint(message.title, message.text)
+            mark = int(index.prints[index.at(number)])
             if self._copies.get(mark) == number:
                 del self._copies[mark]
             home = self._home(number)
@@ -253,16 +251,18 @@ class Linker:
         for _ in range(log.expired):
             index.low -= 1
             message = self._at(index.low)
-            index.learn(index.read(message.title, message.text)[1], 1)
+            index.learn(index.read(message.title, message.text)[0], 1)
             self._numbers[message.id] = index.low
-            self._copies.setdefault(fingerprint(message.title, message.text), index.low)
+            self._copies.setdefault(int(index.prints[index.at(index.low)]), index.low)
             index.counts[self._home(index.low)] += 1
 
     def _copy(self, message: Message, number: int) -> int | None:
         """Note the text of a message; gives the earliest live message of the same text, if any."""
         index = self._index
-        mark = fingerprint(message.title, message.text)
+        mark = int(index.prints[index.at(number)])
         before = self._copies.get(mark, -1)
+        if before >= 0 and not same_text(message.text, self._at(before).text):
+            before = -1
         self._copies[mark] = number
         index.copy[index.at(number)] = before
         first = before
@@ -270,13 +270,12 @@ class Linker:
             first = int(index.copy[index.at(first)])
         return None if first < 0 else first
 
-    def _uncopy(self, message: Message, number: int) -> None:
-        mark = fingerprint(message.title, message.text)
-        before = int(self._index.copy[self._index.at(number)])
+    def _uncopy(self, number: int) -> None:
+        mark, before = (int(array[self._index.at(number)]) for array in (self._index.prints, self._index.copy))
         if before >= 0:
             self._copies[mark] = before
         else:
-            del self._copies[mark]
+            self._copies.pop(mark, None)
 
     def _forget(self) -> None:
         """Drop what only an undo beyond the lateness bound would need."""
@@ -284,7 +283,7 @@ class Linker:
         bound = self._clock - self.config.lateness
         while self._undo and self._undo[0].clock < bound:
             log = self._undo.popleft()
-            self._free += [gone for _, gone, _, _ in log.joins] + [home for home, _ in log.ended]
+            self._free += [join.gone for join, _ in log.joins] + [home for home, _ in log.ended]
         keep = self._index.low - sum(log.expired for log in self._undo)
         if keep - self._base > 1024 and 4 * (keep - self._base) > len(self._messages):
             del self._messages[: keep - self._base], self._since[: keep - self._base]

@@ -107,31 +107,33 @@ def candidates(
     return best
 
 
-# Columns of the table in which two matters are laid side by side.
-_SUM, _OTHER, _HOLD, _TITLE = 0, 1, 2, 3
+# Columns of the table in which two matters are laid side by side, the second one's four further on.
+_SUM, _OTHER, _HOLD, _TITLE, _SECOND = 0, 1, 2, 3, 4
 
 
 @compiled
 def _lay(
-    home: int, side: int, low: int, features: Array, sizes: Array, previous: Array, last: Array,
-    seen: Array, scale: float, logs: Array, powers: Array, keys: Array, cells: Array, spots: Array, used: int, sample: Array,
+    home: int, side: int, low: int, features: Array, sizes: Array, previous: Array, last: Array, alone: bool,
+    seen: Array, scale: float, logs: Array, powers: Array, keys: Array, cells: Array, spots: Array, start: int,
+    sample: Array, row: Array, weights: Array,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """Add the latest members of a matter to the table; gives (members, members with a name in the title, cells used)."""
+    """Add the latest members of a matter to the table; gives (members, members with a name in the title, cells used).
+
+    `alone`: it has one member, of which only what the table holds already matters.
+    """
     ring = features.shape[0] - 1
     mask = keys.size - 1
-    members = 0
-    named = 0
-    weights = np.empty(features.shape[1], np.float32)
-    row = np.empty(features.shape[1], np.uint32)
+    members = named = 0
+    used = start
     number = last[home]
     while number >= low and members < SAMPLE:
         square = 0.0
         titles = 0.0
         many = unpack(features[number & ring], sizes[number & ring], row)
-        for size in range(many):
-            gram = np.int64(row[size])
-            weights[size] = weigh(gram, seen, scale, logs, powers)
-            square += weights[size] * weights[size]
+        for index in range(many):
+            gram = np.int64(row[index])
+            weights[index] = weigh(gram, seen, scale, logs, powers)
+            square += weights[index] * weights[index]
             if gram & TITLE:
                 titles += max(0.0, rarity(gram, seen, scale, logs, powers) - NAME_FLOOR)
         norm = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
@@ -144,6 +146,8 @@ def _lay(
             while keys[slot] != 0 and keys[slot] != key:
                 slot = (slot + 1) & mask
             if keys[slot] == 0:
+                if alone:
+                    continue
                 keys[slot] = key
                 spots[used] = slot
                 used += 1
@@ -164,68 +168,84 @@ def _lay(
 
 
 @compiled
-def compare(
-    one: int, other: int, low: int, features: Array, sizes: Array, previous: Array, last: Array, counts: Array,
-    petitioner: Array, topic: Array, region: Array, seen: Array, scale: float, logs: Array, powers: Array,
-    keys: Array, cells: Array, spots: Array, numbers: Array,
-) -> float:  # fmt: skip
-    """How much two matters are the same one, 0…1: the cosine of their sums, with what they share as names counting at most
-    `names` times as much as what else they share, and less where their names or regions differ, where one person wrote both,
-    or where their topics differ.
+def _whole(square: float, members: int, count: int) -> float:
+    """The square of a matter's mean vector, when its sample has this square of the sum and it has `count` members."""
+    like = (square - members) / (members * (members - 1)) if members > 1 else 0.0
+    return (1.0 + (count - 1.0) * like) / count
+
+
+@compiled
+def rank(
+    one: int, homes: Array, many: int, low: int, features: Array, sizes: Array, previous: Array, last: Array,
+    counts: Array, petitioner: Array, topic: Array, region: Array, seen: Array, scale: float, logs: Array,
+    powers: Array, keys: Array, cells: Array, spots: Array, numbers: Array, out: Array,
+) -> None:  # fmt: skip
+    """How much a matter and each of the `homes` are the same, 0…1: the cosine of their sums, but what they share as names
+    counts at most `names` times as much as what else they share, and less where their names or regions differ, where one
+    person wrote both, or where their topics differ.
     """
     names, veto, unnamed, apart, same, topical = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     ring = features.shape[0] - 1
-    first = np.empty(SAMPLE, np.int32)
-    second = np.empty(SAMPLE, np.int32)
-    m, m_named, used = _lay(
-        one, 0, low, features, sizes, previous, last, seen, scale, logs, powers, keys, cells, spots, 0, first
-    )
-    n, n_named, used = _lay(
-        other, 4, low, features, sizes, previous, last, seen, scale, logs, powers, keys, cells, spots, used, second
-    )
-    dot = rest = square_m = square_n = covered_m = covered_n = 0.0
-    for index in range(used):
-        slot = spots[index]
-        keys[slot] = 0
-        a, b = cells[slot, 0], cells[slot, 4]
-        dot += a * b
-        rest += cells[slot, 1] * cells[slot, 5]
-        square_m += a * a
-        square_n += b * b
-        covered_m += cells[slot, 3] * cells[slot, 6]
-        covered_n += cells[slot, 7] * cells[slot, 2]
-    if dot <= 0.0:
-        return 0.0
-    shared = rest + min(dot - rest, names * rest)
-    # A matter larger than its sample: the same mean likeness, more members.
-    size_m, size_n = float(counts[one]), float(counts[other])
-    like_m = (square_m - m) / (m * (m - 1)) if m > 1 else 0.0
-    like_n = (square_n - n) / (n * (n - 1)) if n > 1 else 0.0
-    whole_m = (1.0 + (size_m - 1.0) * like_m) / size_m
-    whole_n = (1.0 + (size_n - 1.0) * like_n) / size_n
-    score = shared / (m * n) / np.sqrt(whole_m * whole_n)
-    covered_m = covered_m / (m_named * n) if m_named else 0.0
-    covered_n = covered_n / (n_named * m) if n_named else 0.0
-    known = np.sqrt(min(1.0, max(covered_m, covered_n)))
-    factor = veto + (1.0 - veto) * known
-    if not m_named or not n_named:
-        factor = max(factor, unnamed)
-    by_same = against = agree = differ = 0
-    for i in range(m):
-        for j in range(n):
-            x, y = first[i] & ring, second[j] & ring
-            by_same += petitioner[x] == petitioner[y]
-            if region[x] and region[y]:
-                against += 1 if region[x] & region[y] == 0 else -1
-            if topic[x] and topic[y]:
-                agree += topic[x] == topic[y]
-                differ += topic[x] != topic[y]
-    pairs = float(m * n)
-    if against > 0.5 * pairs:
-        factor *= apart
-    factor *= 1.0 - (1.0 - same) * by_same / pairs
-    factor *= 1.0 + topical * (agree - differ) / pairs
-    return min(1.0, score * factor)
+    first, second = np.empty(SAMPLE, np.int32), np.empty(SAMPLE, np.int32)
+    row, weights = np.empty(features.shape[1], np.uint32), np.empty(features.shape[1], np.float32)
+    m, m_named, laid = _lay(
+        one, 0, low, features, sizes, previous, last, False,
+        seen, scale, logs, powers, keys, cells, spots, 0, first, row, weights,
+    )  # fmt: skip
+    square_m = 0.0
+    for index in range(laid):
+        square_m += cells[spots[index], _SUM] ** 2
+    for at in range(many):
+        other = homes[at]
+        n, n_named, used = _lay(
+            other, _SECOND, low, features, sizes, previous, last, counts[other] == 1,
+            seen, scale, logs, powers, keys, cells, spots, laid, second, row, weights,
+        )  # fmt: skip
+        dot = rest = square_n = covered_m = covered_n = 0.0
+        for index in range(used - 1, -1, -1):
+            slot = spots[index]
+            b = cells[slot, _SECOND]
+            if b > 0.0:
+                dot += cells[slot, _SUM] * b
+                rest += cells[slot, _OTHER] * cells[slot, _SECOND + _OTHER]
+                square_n += b * b
+                covered_m += cells[slot, _TITLE] * cells[slot, _SECOND + _HOLD]
+                covered_n += cells[slot, _SECOND + _TITLE] * cells[slot, _HOLD]
+                for column in range(_SECOND, 8):
+                    cells[slot, column] = 0.0
+            if index >= laid:
+                keys[slot] = 0
+        out[at] = 0.0
+        if dot <= 0.0:
+            continue
+        if n == 1:
+            square_n = 1.0
+        shared = rest + min(dot - rest, names * rest)
+        whole = _whole(square_m, m, counts[one]) * _whole(square_n, n, counts[other])
+        score = shared / (m * n) / np.sqrt(whole)
+        covered_m = covered_m / (m_named * n) if m_named else 0.0
+        covered_n = covered_n / (n_named * m) if n_named else 0.0
+        factor = veto + (1.0 - veto) * np.sqrt(min(1.0, max(covered_m, covered_n)))
+        if not m_named or not n_named:
+            factor = max(factor, unnamed)
+        by_same = against = agree = differ = 0
+        for i in range(m):
+            for j in range(n):
+                x, y = first[i] & ring, second[j] & ring
+                by_same += petitioner[x] == petitioner[y]
+                if region[x] and region[y]:
+                    against += 1 if region[x] & region[y] == 0 else -1
+                if topic[x] and topic[y]:
+                    agree += topic[x] == topic[y]
+                    differ += topic[x] != topic[y]
+        pairs = float(m * n)
+        if against > 0.5 * pairs:
+            factor *= apart
+        factor *= 1.0 - (1.0 - same) * by_same / pairs
+        factor *= 1.0 + topical * (agree - differ) / pairs
+        out[at] = min(1.0, score * factor)
+    for index in range(laid - 1, -1, -1):
+        keys[spots[index]] = 0
 
 
 @compiled
@@ -242,7 +262,20 @@ def chain(numbers: Array, home: int, matter: Array, previous: Array, last: Array
 
 
 @compiled
-def members(home: int, low: int, previous: Array, last: Array, counts: Array) -> Array:
+def unchain(
+    numbers: Array, before: Array, home: int, matter: Array, previous: Array, last: Array, counts: Array
+) -> None:
+    """Make these messages the members of a matter again, with the `previous` they had."""
+    ring = matter.size - 1
+    for index in range(numbers.size):
+        matter[numbers[index] & ring] = home
+        previous[numbers[index] & ring] = before[index]
+    last[home] = numbers[-1] if numbers.size else -1
+    counts[home] = numbers.size
+
+
+@compiled
+def members(home: int, previous: Array, last: Array, counts: Array) -> Array:
     """The live messages of a matter, in order."""
     ring = previous.size - 1
     out = np.empty(counts[home], np.int32)
@@ -251,6 +284,17 @@ def members(home: int, low: int, previous: Array, last: Array, counts: Array) ->
         out[at] = number
         number = previous[number & ring]
     return out
+
+
+@compiled
+def first_of(homes: Array, many: int, previous: Array, last: Array, counts: Array, out: Array) -> None:
+    """The earliest live message of each matter."""
+    ring = previous.size - 1
+    for at in range(many):
+        number = last[homes[at]]
+        for _ in range(counts[homes[at]] - 1):
+            number = previous[number & ring]
+        out[at] = number
 
 
 @compiled

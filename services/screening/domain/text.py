@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 LONGEST = 4000  # characters of a text that are read; what ties it to a matter stands before that
-MIN_COPY = 12  # shorter texts ("如题") say nothing by being equal
 
 LETTER, STOP, DIGIT, LATIN, REGION = 1, 2, 4, 8, 16
 
@@ -57,14 +55,20 @@ class Tables(NamedTuple):
     kinds: NDArray[np.uint8]
 
 
-def fold(text: str) -> str:
-    """Half-width and lower case."""
-    return unicodedata.normalize("NFKC", text[:LONGEST]).lower()
+def codes(title: str, text: str) -> NDArray[np.uint32]:
+    """The characters of both as numbers, half-width and lower case, one for one; at most `LONGEST` of each."""
+    raw = (title[:LONGEST] + text[:LONGEST]).encode("utf-32-le", "replace")
+    found = np.frombuffer(raw, dtype=np.uint32)
+    return np.where(found < _FOLDED.size, _FOLDED[found & 0xFFFF], found)
 
 
-def codes(text: str) -> NDArray[np.uint32]:
-    """The characters as numbers."""
-    return np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts differ in spaces, punctuation and width only."""
+    return one == other or _letters(one) == _letters(other)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).lower()))
 
 
 def word_hash(word: Iterable[int]) -> int:
@@ -73,14 +77,6 @@ def word_hash(word: Iterable[int]) -> int:
     for code in word:
         value = (value << 16) | (code & 0xFFFF)
     return value
-
-
-def fingerprint(title: str, text: str) -> int:
-    """Equal for the same text, whatever its spaces, punctuation and width; 63 bits, never 0."""
-    body = "".join(filter(str.isalnum, text))
-    if len(body) < MIN_COPY:
-        body = "".join(filter(str.isalnum, title)) + "\n" + body
-    return int.from_bytes(blake2b(body.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1 or 1
 
 
 HEAD, KEPT, CUT, PAIR = 1, 2, 4, 8
@@ -110,4 +106,15 @@ def _tables() -> Tables:
     return Tables(classes, words, kinds)
 
 
+def _folded() -> NDArray[np.uint32]:
+    table = np.arange(0x10000, dtype=np.uint32)
+    for code in range(0x10000):
+        if not 0xD800 <= code < 0xE000:
+            plain = unicodedata.normalize("NFKC", chr(code)).lower()
+            if len(plain) == 1 and ord(plain) < table.size:
+                table[code] = ord(plain)
+    return table
+
+
 TABLES = _tables()
+_FOLDED = _folded()
