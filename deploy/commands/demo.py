@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from rich.console import Console
 
@@ -73,7 +72,7 @@ async def _listen(view: View, ready: dict[str, Any]) -> None:
 async def _go_on(player: Player, seed: int, view: View) -> None:
     """After the sped-up days, live: a petition now and then, dated now, until Ctrl-C."""
     draw = random.Random(seed)
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with player.client() as client:
         n = 0
         while True:
             n += 1

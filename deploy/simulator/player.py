@@ -45,6 +45,10 @@ class Player:
         self._order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.tally = Tally(start)
 
+    def client(self) -> httpx.AsyncClient:
+        """A client that is signed in."""
+        return httpx.AsyncClient(timeout=30, trust_env=False, headers=self._headers)
+
     async def play(self, district: District, *, seconds: float, told: Callable[[Tally], None]) -> None:
         """Play all of it within about `seconds`; slower where the system is slower."""
         loop = asyncio.get_running_loop()
@@ -52,7 +56,7 @@ class Player:
         gate = asyncio.Semaphore(AT_ONCE)
         pending: set[asyncio.Task[None]] = set()
         speed = timedelta(days=district.days) / seconds
-        async with httpx.AsyncClient(timeout=30, trust_env=False, headers=self._headers) as client:
+        async with self.client() as client:
             for happening in district.happenings():
                 due = begun + (happening.at - district.start) / speed
                 while (wait := due - loop.time()) > 0:
