@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI
 
 from services.screening import consumers
 from services.screening.handlers import Desk
 from services.screening.http import add_routes
-from services.screening.pipeline import Screening
+from services.screening.pipeline import Screening, warm_up
 from services.screening.policyfile import PolicyWatch
 from services.screening.settings import Settings
 from services.screening.store import INDEXES, MongoStore
@@ -37,6 +39,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         elif watch.error is not None:
             service.log.error("policy_refused", error=watch.error, in_force=watch.policies.at(service.clock.now()).name)
 
+    async def warm() -> None:
+        await asyncio.to_thread(warm_up, watch.policies)
+
+    service.on_start(warm)
     service.every("policy", settings.policy_poll_s, look_at_policy, leased=False)
     service.every("tick", settings.tick_s, screening.tick, leased=False)
     install(service.app)

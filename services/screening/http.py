@@ -1,7 +1,5 @@
 """Routes of screening. Staff only, but for the look-up of similar matters, which intake asks before a filing."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -57,9 +55,9 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     officer = Annotated[Principal, Depends(require(access, *may("warnings.handle")))]
     concerned = Annotated[Principal, Depends(require(access, "duty_officer", "unit", "leader"))]
     leader = Annotated[Principal, Depends(require(access, "duty_officer", "leader"))]
-    size = Annotated[int, Query(alias="limit", ge=1, le=200)]
-    county = Annotated[str | None, Query(alias="jurisdiction", pattern=_COUNTY)]
-    after = Annotated[str | None, Query(max_length=300)]
+    page_size = Annotated[int, Query(alias="limit", ge=1, le=200)]
+    in_county = Annotated[str | None, Query(alias="jurisdiction", pattern=_COUNTY)]
+    cursor = Annotated[str | None, Query(max_length=300)]
 
     def actor(principal: Principal) -> Actor:
         scope = principal.scope(access.units)
@@ -78,12 +76,12 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/matters")
     async def matters(
         who: reader,
-        county: county = None,
+        county: in_county = None,
         state: Annotated[str | None, Query(pattern="^(open|merged)$")] = "open",
         unit: Annotated[str | None, Query(max_length=60)] = None,
         at_least: Annotated[int, Query(ge=1, le=10_000)] = 2,
-        size: size = 50,
-        after: after = None,
+        size: page_size = 50,
+        after: cursor = None,
     ) -> Response:
         """Matters of more than one petition, the newest activity first."""
         wanted = Wanted(
@@ -124,12 +122,12 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/flags")
     async def flags(
         who: reader,
-        county: county = None,
+        county: in_county = None,
         state: Annotated[str | None, Query(pattern="^(open|cleared)$")] = None,
         kind: Annotated[str | None, Query(max_length=40)] = None,
         matter: Annotated[str | None, Query(max_length=100)] = None,
-        size: size = 50,
-        after: after = None,
+        size: page_size = 50,
+        after: cursor = None,
     ) -> Response:
         """Flags, the newest first."""
         wanted = Wanted(who.jurisdiction or county, state, kind=kind, matter=matter, limit=size, after=_cursor(after))
@@ -166,7 +164,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
             raise Problem(409, refused.code, refused.detail) from None
 
     @app.get("/v1/precision")
-    async def precision(who: reader, county: county = None) -> Response:
+    async def precision(who: reader, county: in_county = None) -> Response:
         """What became of the flags of each rule."""
         return _json(await desk.precision(who.jurisdiction or county))
 

@@ -1,6 +1,8 @@
 """What must hold whatever the order, the batches, the repetitions and the restarts."""
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,7 +35,11 @@ def stories(draw, most=24, span=LATENESS - 5):
             signals=draw(st.sampled_from(((), (), (), ("life_safety:self_harm",), ("announced_escalation:capital",)))),
         )
         items.append(petition)
-        for kind in draw(st.lists(st.sampled_from(("assigned", "accepted", "breached", "replied", "evaluated")), max_size=2, unique=True)):
+        for kind in draw(
+            st.lists(
+                st.sampled_from(("assigned", "accepted", "breached", "replied", "evaluated")), max_size=2, unique=True
+            )
+        ):
             at = petition.filing.at + timedelta(minutes=draw(st.integers(0, 200)))
             items.append(step(f"s{n}.{kind}", petition, kind, at, unit="379911.office", solved=False))
     return items
@@ -42,7 +48,7 @@ def stories(draw, most=24, span=LATENESS - 5):
 def play(items, cuts=(), engine=None):
     engine = engine or county()
     bounds = [0, *sorted(c % (len(items) + 1) for c in cuts), len(items)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         engine.apply(items[start:end])
     return engine
 
@@ -77,10 +83,7 @@ def test_a_restart_at_any_point_changes_nothing(items, where, rng):
 @given(stories(), st.permutations([f"who{n}" for n in range(30)]))
 def test_permuting_pseudonyms_changes_nothing_but_the_pseudonyms(items, names):
     table = {f"who{n}": name for n, name in enumerate(names)}
-    other = [
-        Filed(_renamed(i.filing, table), i.text) if isinstance(i, Filed) else i
-        for i in items
-    ]
+    other = [Filed(_renamed(i.filing, table), i.text) if isinstance(i, Filed) else i for i in items]
     one, two = seen(play(items)), seen(play(other))
     assert one[0] == two[0]
     assert [_anonymous(f) for _, f in one[1]] == [_anonymous(f) for _, f in two[1]]
@@ -95,7 +98,10 @@ def test_two_petitions_at_once_never_miss_the_threshold(together, minutes, rng):
     rng.shuffle(items)
     for cut in range(6):
         engine = county()
-        found = [*raised(engine.apply(items[:cut]), "collective_risk"), *raised(engine.apply(items[cut:]), "collective_risk")]
+        found = [
+            *raised(engine.apply(items[:cut]), "collective_risk"),
+            *raised(engine.apply(items[cut:]), "collective_risk"),
+        ]
         assert len(found) == 1
         assert engine.flags()[0].distinct == 5
 
@@ -107,7 +113,7 @@ def test_what_is_told_onward_adds_up_to_the_flags(items, cuts, rng):
     engine = county()
     standing = {}
     bounds = [0, *sorted(c % (len(items) + 1) for c in cuts), len(items)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         for notice in engine.apply(shuffled[start:end]).notices:
             standing[notice.flag.id] = notice.what
     live = {f.id: f.state for f in engine.flags()}
@@ -127,14 +133,10 @@ def test_no_flag_stands_on_a_person(items):
 
 
 def _renamed(filing, table):
-    from dataclasses import replace
-
     return replace(filing, petitioner=table[filing.petitioner])
 
 
 def _anonymous(flag):
-    from dataclasses import replace
-
     return replace(flag, petitioners=())
 
 
