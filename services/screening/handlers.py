@@ -218,7 +218,12 @@ class Desk:
                 raise Refused("contest-missing", "there is no open contest of this flag")
             if contest["by"] == actor.account:
                 raise Refused("own-contest", "a contest is decided by somebody else than who raised it")
-            decided: Document = contest | {"state": outcome, "decided_by": actor.account, "decision": reason, "decided_at": now}
+            decided: Document = contest | {
+                "state": outcome,
+                "decided_by": actor.account,
+                "decision": reason,
+                "decided_at": now,
+            }
             await self._store.contest(tx, id, decided)
             if outcome == "withdrawn" and row["state"] == "open":
                 withdraw = Decision(
