@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import bench, classify, clocks, demo, dlq, progress, replay, secrets, topics, up
+from deploy.commands import bench, classify, clocks, demo, dlq, link, progress, replay, secrets, topics, up
 
 app = typer.Typer(
     name="fengqiao",
@@ -20,6 +20,7 @@ app.add_typer(secrets.app, name="secrets")
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
+app.command("link")(link.link)
 app.command("clocks")(clocks.clocks)
 
 
