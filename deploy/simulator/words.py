@@ -6,35 +6,22 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-ESTATES: Final = tuple(
-    first + last
-    for first in (
-        "翠湖",
-        "金桂",
-        "阳光",
-        "江畔",
-        "和顺",
-        "碧园",
-        "紫荆",
-        "云锦",
-        "丽景",
-        "书香",
-        "玉兰",
-        "锦程",
-        "福安",
-        "望山",
-    )
-    for last in ("花园", "家园", "小区", "新城", "名居", "雅苑", "公寓")
+
+def _pairs(first: str, last: str) -> tuple[str, ...]:
+    return tuple(one + two for one in first.split() for two in last.split())
+
+
+ESTATES: Final = _pairs(
+    "翠湖 金桂 阳光 江畔 和顺 碧园 紫荆 云锦 丽景 书香 玉兰 锦程 福安 望山 银河 海棠 清泉 松涛 百合 雅居 荷塘 凤鸣 龙湾 星河 瑞景 竹海 枫丹 半山 春晓 秋实",
+    "花园 家园 小区 新城 名居 雅苑 公寓 府邸 里 坊",
 )
-ROADS: Final = tuple(
-    first + last
-    for first in ("枫溪", "文昌", "桥头", "建设", "团结", "新港", "石桥", "白石", "云河", "学府", "纺织", "矿山")
-    for last in ("路", "街", "大道", "巷")
+ROADS: Final = _pairs(
+    "枫溪 文昌 桥头 建设 团结 新港 石桥 白石 云河 学府 纺织 矿山 朝阳 向阳 胜利 光明 和平 振兴 迎宾 滨河 平安 富强 长青 育才",
+    "路 街 大道 巷",
 )
-FIRMS: Final = tuple(
-    first + last
-    for first in ("恒达", "宏远", "新锐", "顺发", "永泰", "佳美", "盛源", "长兴", "东盛", "万和", "百川", "启明")
-    for last in ("食品厂", "机械厂", "建材公司", "物流公司", "塑料厂", "家具厂", "饭店", "培训中心")
+FIRMS: Final = _pairs(
+    "恒达 宏远 新锐 顺发 永泰 佳美 盛源 长兴 东盛 万和 百川 启明 金诚 华艺 天元 利民 国泰 德信 广源 联创 远航 精工 同乐 嘉禾",
+    "食品厂 机械厂 建材公司 物流公司 塑料厂 家具厂 饭店 培训中心 印刷厂 电子厂 门窗厂 养殖场 超市 汽修厂",
 )
 SURNAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许"
 GIVEN: Final = tuple(
@@ -168,7 +155,7 @@ def compose(subject: Subject, village: str, draw: random.Random) -> tuple[str, s
         "road": draw.choice(ROADS),
         "firm": draw.choice(FIRMS),
         "near": draw.choice(NEAR),
-        "village": village,
+        "village": f"{village}{draw.randint(1, 12)}组",
         "n": draw.randint(2, 30),
     }
     title = draw.choice(subject.titles).format(**blanks)
