@@ -292,7 +292,7 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
             return BadRow(number, "field-too-long", f"a field has more than {MAX_FIELD} characters or holds U+0000")
         found[name] = text
     for name in REQUIRED:
-        if not str(raw.get(name) or "").strip():
+        if raw.get(name) is None or not str(raw[name]).strip():
             return BadRow(number, f"{name.replace('_', '-')}-missing", f"the row has no {name}")
     at = raw["submitted_at"]
     moment = _aware(at) if isinstance(at, datetime) else read_time(found["submitted_at"])

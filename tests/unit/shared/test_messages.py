@@ -41,6 +41,12 @@ def refused(data: bytes, kind: Kind = "csv") -> str:
     return error.value.code
 
 
+def test_an_id_may_be_nought() -> None:
+    (row,) = rows(b'{"id":0,"submitted_at":"2019-01-01","title":"t","text":"x"}', "jsonl")
+    assert isinstance(row, Message)
+    assert row.id == "0"
+
+
 def test_a_row_is_read_whole() -> None:
     (row,) = rows(f"{HEADER},likes\n{GOOD},3\n".encode())
     at = datetime(2019, 2, 28, 3, 25, 5, tzinfo=UTC)
