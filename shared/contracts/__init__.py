@@ -1,0 +1,1 @@
+"""The data of the events, one module a topic. Import them from `shared.events`."""
