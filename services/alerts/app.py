@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from services.alerts.console.board import Board
+from services.alerts.console.mount import mount
+from services.alerts.console.remote import Remote
+from services.alerts.console.visitor import Console
 from services.alerts.consumers import FindingProcessor, FlagProcessor
 from services.alerts.contract import PRODUCES
 from services.alerts.courier import Courier
@@ -43,6 +47,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.consume(FINDINGS, FindingProcessor(store, escalations.policies))
     service.mongo.on_commit(hub.wake)
     service.on_start(hub.start)
+    board = Board(desk, hub)
+    service.on_start(board.start)
+    service.on_stop(board.stop)
     service.on_stop(hub.stop)
 
     async def timers() -> None:
@@ -60,6 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.app.include_router(more_routes(desk, access))
     service.app.include_router(document_routes(desk, access, service.mongo, escalations.reports))
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
+    remote = Remote(access, settings.intake_url, settings.screening_url)
+    mount(service.app, Console(desk, access, board, remote, escalations.reports, settings.geojson))
     service.app.state.desk = desk
     service.app.state.access = access
     service.app.state.hub = hub
