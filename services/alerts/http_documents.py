@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
@@ -20,6 +20,7 @@ from shared.mongo import Mongo
 from shared.web import Problem, json_body, read_json
 
 Id = Annotated[str, Path(max_length=100)]
+_PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
 def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str, Sequence[str]]) -> APIRouter:
@@ -35,14 +36,14 @@ def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str
         found, _ = await queries.page(desk, who, read_filter(request), limit=100)
         entries = [(warning, await desk.store.log(warning.id)) for warning in found]
         body = cap.feed(entries, desk.clock.now(), desk.units)
-        return Response(body, media_type="application/atom+xml")
+        return Response(body, media_type="application/atom+xml", headers=_PRIVATE)
 
     @router.get("/cap/{warning_id}")
     async def cap_one(warning_id: Id, who: Principal = reader) -> Response:
         """The newest CAP 1.2 message about a warning, with references to those before it."""
         warning = await answered(queries.one(desk, who, warning_id))
         body = cap.cap_message(warning, await desk.store.log(warning_id), desk.units)
-        return Response(body, media_type="application/cap+xml")
+        return Response(body, media_type="application/cap+xml", headers=_PRIVATE)
 
     @router.get("/warnings/{warning_id}/after-action")
     async def review(
@@ -77,7 +78,7 @@ def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str
         row = await desk.store.document(document_id)
         if row is None or not await _may_see_document(desk, who, row):
             raise Problem(404, "not-found", "there is no such thing here")
-        headers = {"Content-Disposition": f'attachment; filename="{row["name"]}"', "Cache-Control": "no-store"}
+        headers = {"Content-Disposition": f'attachment; filename="{row["name"]}"', **_PRIVATE}
         return Response(bytes(row["body"]), media_type=MEDIA_TYPES[row["form"]], headers=headers)
 
     @router.get("/audit")

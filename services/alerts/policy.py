@@ -21,7 +21,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def parse_duration(value: Any) -> timedelta:
     """`90s`, `15m`, `1.5h`, `2d`; raises `ValueError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value, re.ASCII) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a time is a number and s, m, h or d, such as 15m")
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])

@@ -89,8 +89,9 @@ class Hub:
                 await asyncio.sleep(1)
             except Exception:
                 await asyncio.sleep(1)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            with contextlib.suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _hand_out(self) -> None:
@@ -124,8 +125,8 @@ class Hub:
     async def follow(self, scope: Scope, last_id: str | None) -> AsyncIterator[StreamRow | Reset | Resumed]:
         """Everything a client has to see, from its last id on, or from a snapshot where that id says nothing; then live."""
         async with self.listen(scope) as client:
-            joined = self.at
-            sent, reason = await self._resume_point(last_id)
+            joined = await self._store.head()  # asked after joining: rows above come through the queue
+            sent, reason = await self._resume_point(last_id, joined)
             if reason is not None:
                 yield Reset(reason, joined)
                 for row in await self._store.snapshot(scope):
@@ -144,14 +145,14 @@ class Hub:
                     sent = live.seq
                     yield live
 
-    async def _resume_point(self, last_id: str | None) -> tuple[int, str | None]:
+    async def _resume_point(self, last_id: str | None, head: int) -> tuple[int, str | None]:
         """Number to go on after, and why that is not possible, if it is not."""
         if last_id is None or not last_id.strip():
             return 0, "absent"
         if not (last_id.isascii() and last_id.isdecimal()) or len(last_id) > 18:
             return 0, "garbage"
         wanted = int(last_id)
-        if wanted > self.at and wanted > await self._store.head():
+        if wanted > head:
             return 0, "future"
         if wanted + 1 < await self._store.floor():
             return 0, "expired"
