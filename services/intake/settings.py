@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
+from limits import parse
 from pydantic import Field, model_validator
 
 from shared.settings import ServiceSettings
@@ -31,6 +32,8 @@ class Settings(ServiceSettings):
         ):
             if not getattr(self, name):
                 object.__setattr__(self, name, generous if demo else usual)
+            parse(getattr(self, name))
+        self.proxies()
         return self
 
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -32,9 +32,9 @@ class Throttle:
 
 def client_address(request: Request, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
     """The client's address: the connection's own, or behind trusted proxies the last one that is none of them."""
-    hops = [request.client.host if request.client else ""]
-    for header in request.headers.getlist("x-forwarded-for"):
-        hops[:0] = [part.strip() for part in header.split(",")]
+    headers = request.headers.getlist("x-forwarded-for")
+    hops = [part.strip() for header in headers for part in header.split(",")]
+    hops.append(request.client.host if request.client else "")
     for hop in reversed(hops):
         address = _address(hop)
         if address is None or not any(address in network for network in proxies):
