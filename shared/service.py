@@ -313,6 +313,7 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings_class: type[Setting
         timeout_keep_alive=15,
         limit_concurrency=4000,
         server_header=False,
+        proxy_headers=False,  # whose X-Forwarded-For is believed is a setting of the service, not of the server
         h11_max_incomplete_event_size=32 * 1024,
         loop="uvloop",
     )
