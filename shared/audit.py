@@ -139,7 +139,7 @@ async def record_many(mongo: Mongo, session: Session, acts: Sequence[Act], *, la
         rows = []
         for act in of_day:
             number += 1
-            row: Document = {
+            row: dict[str, Any] = {
                 "_id": f"{chain}/{number}",
                 "chain": chain,
                 "n": number,

@@ -16,6 +16,7 @@ from typing import Any, Final
 import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -107,7 +108,7 @@ class Chaos:
                     if await stores[name]["outbox"].count_documents({"pending": True}):
                         return False
                 return await self._caught_up(stores)
-            except (PyMongoError, Unavailable):
+            except (PyMongoError, Unavailable, KafkaError):
                 return False
 
         seconds = await until(quiet, seconds=180, what="the backlog drained", every=0.5)
@@ -129,8 +130,8 @@ class Chaos:
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.system.supervisor.stack.kafka)
-        await consumer.start()
         try:
+            await consumer.start()
             topics = [t for t in await consumer.topics() if not t.startswith("__")]
             places = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
             return {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(places)).items()}
