@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import bench, classify, clocks, demo, dlq, link, progress, replay, secrets, topics, up
+from deploy.commands import backtest, bench, classify, clocks, demo, dlq, link, progress, replay, secrets, topics, up
 
 app = typer.Typer(
     name="fengqiao",
@@ -17,11 +17,13 @@ app.add_typer(progress.app, name="progress")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.app, name="topics")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(backtest.policy_app, name="policy")
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("link")(link.link)
 app.command("clocks")(clocks.clocks)
+app.command("backtest")(backtest.backtest)
 
 
 def main() -> None:
