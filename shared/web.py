@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.instants import Instant, parse_instant
 from shared.mongo import is_unavailable
+from shared.openapi import document, json_body
 
 __all__ = [
     "Body",
@@ -241,35 +242,6 @@ def idempotency_key(request: Request) -> str:
     return values[0]
 
 
-# -- OpenAPI ----------------------------------------------------------------------------------------------------------
-
-_documented: dict[str, Any] = {}
-
-
-def json_body(model: type[BaseModel], *, key: bool = False) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its body with `read_json` (and wants an Idempotency-Key, if `key`)."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    _documented.update(schema.pop("$defs", {}))
-    _documented[model.__name__] = schema
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
-    extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
-    if key:
-        limits = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
-        extra["parameters"] = [{"in": "header", "name": "Idempotency-Key", "required": True, "schema": limits}]
-    return extra
-
-
-def _document_bodies(app: FastAPI) -> None:
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = plain()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(_documented)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 # -- the application --------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +253,7 @@ def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None) -> No
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_middleware(Edge, body_limits=dict(body_limits or {}))
-    _document_bodies(app)
+    document(app)
 
 
 async def _http(_: Request, error: Exception) -> Response:
