@@ -30,3 +30,7 @@ def deliver(
     init(source)
     secret_files.deliver(source, out)
     typer.echo("secrets are in place")
+
+
+if __name__ == "__main__":  # the compose job: without loading every other command
+    app()
