@@ -11,7 +11,7 @@ from rich.table import Table
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from shared.classifier import PERSON_BELOW, Calibration, held_out_scores, title_of
+from shared.classifier import PERSON_BELOW, held_out_models, title_of
 
 LONG_TITLE = 10
 OPENING = 40
@@ -43,10 +43,11 @@ def measure(
     for name, split in (("by_row", by_row), ("by_group", by_group)):
         scores = np.zeros((len(truth), len(names)), dtype=np.float32)
         fold_of = np.zeros(len(truth), dtype=np.int64)
-        for number, (unseen, answers) in enumerate(held_out_scores(texts, labels, split, unlabelled)):
-            scores[unseen], fold_of[unseen] = answers, number
+        confidence = np.zeros(len(truth))
+        for number, (unseen, answers, sureness) in enumerate(held_out_models(texts, labels, split, unlabelled)):
+            scores[unseen], confidence[unseen], fold_of[unseen] = answers, sureness, number
             step()
-        figures[name] = _figures(truth, scores, fold_of)
+        figures[name] = _figures(truth, scores.argmax(axis=1), confidence, fold_of)
     figures["seconds"] = round(time.perf_counter() - started, 1)
     return figures
 
@@ -73,16 +74,14 @@ def like_texts(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def _figures(
-    truth: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], fold_of: npt.NDArray[np.int64]
+    truth: npt.NDArray[np.int64],
+    answers: npt.NDArray[np.intp],
+    confidence: npt.NDArray[np.float64],
+    fold_of: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
-    answers = scores.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(truth, answers, zero_division=0)
     folds = range(int(fold_of.max()) + 1)
     each = [f1_score(truth[fold_of == fold], answers[fold_of == fold], average="macro") for fold in folds]
-    confidence = np.zeros(len(truth))
-    for fold in folds:  # calibrated on the other folds
-        here = fold_of == fold
-        confidence[here] = Calibration.fit(scores[~here], truth[~here]).confidence(scores[here])
     sure = confidence >= PERSON_BELOW
     return {
         "macro_f1": round(float(f1_score(truth, answers, average="macro")), 4),

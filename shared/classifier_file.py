@@ -51,6 +51,7 @@ def save(model: LinearClassifier, path: Path) -> str:
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
+        Path(partial).chmod(0o644)  # other accounts of the services read it; it names nobody
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

@@ -94,7 +94,7 @@ def train_command(
     file: Labelled,
     model: Annotated[Path, typer.Option("--out", help="model file to write")],
     unlabelled: Unlabelled = None,
-    person_below: Annotated[float, typer.Option(min=0, max=1, help="below this confidence a person decides")] = 0.6,
+    person_below: Annotated[float, typer.Option(min=0, max=1, help="below this confidence a person decides")] = 0.75,
 ) -> None:
     """Train on a labelled file and write a model file (arrays and JSON, no pickle)."""
     from shared.classifier import TrainingError, train
