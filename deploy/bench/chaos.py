@@ -22,6 +22,7 @@ from rich.progress import Progress, TaskID
 
 from deploy.bench.report import machine, save, tell
 from deploy.bench.system import SERVICES, System, draft, system, until
+from deploy.kafka.topics import declared
 from shared.events import PETITIONS, decode
 from shared.mongo import Mongo, PyMongoError, Unavailable
 
@@ -132,8 +133,7 @@ class Chaos:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.system.supervisor.stack.kafka)
         try:
             await consumer.start()
-            topics = [t for t in await consumer.topics() if not t.startswith("__")]
-            places = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
+            places = [TopicPartition(t.name, p) for t in declared() for p in range(t.partitions)]
             return {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(places)).items()}
         finally:
             await consumer.stop()
