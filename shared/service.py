@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from faststream.kafka import KafkaBroker
 from faststream.specification.asyncapi import AsyncAPI
@@ -31,7 +31,8 @@ from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES
 from shared.lease import Lease
 from shared.mongo import IndexModel, Mongo, Unavailable
-from shared.observe import Metrics, configure_logging, trace_id, traceparent_of
+from shared.observe import Metrics, configure_logging
+from shared.observed import Observed
 from shared.partitions import Identity
 from shared.relay import Relay
 from shared.settings import ServiceSettings
@@ -96,7 +97,7 @@ class Service:
         )
         self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], "failures": []})
         self.app = FastAPI(title=title, version="1", lifespan=self._lifespan, docs_url=None, redoc_url=None)
-        self.app.middleware("http")(self._observe)
+        self.app.add_middleware(Observed, service=name, metrics=self.metrics, log=log)
         self.app.add_api_route("/health", self._health, methods=["GET"], include_in_schema=False)
         self.app.add_api_route("/metrics", self._metrics, methods=["GET"], include_in_schema=False)
         self.app.add_api_route("/asyncapi.json", self._asyncapi, methods=["GET"], include_in_schema=False)
@@ -262,26 +263,6 @@ class Service:
                 "messages": [{"$ref": f"#/channels/{model.topic_name}/messages/{model.__name__}"}],
             }
         return JSONResponse(raw)
-
-    async def _observe(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.monotonic()
-        traceparent = traceparent_of({k: v for k, v in request.headers.items() if k in ("traceparent", "tracestate")})
-        request.state.traceparent = traceparent
-        response = await call_next(request)
-        seconds = time.monotonic() - started
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        self.metrics.requests.labels(self.name, request.method, route, response.status_code).inc()
-        self.metrics.request_seconds.labels(self.name, route).observe(seconds)
-        if route not in ("/health", "/metrics"):
-            log.info(
-                "request_handled",
-                method=request.method,
-                route=route,
-                status=response.status_code,
-                trace_id=trace_id(traceparent),
-                ms=round(seconds * 1000, 1),
-            )
-        return response
 
 
 def _away(error: Exception) -> bool:

@@ -47,3 +47,28 @@ def chaos(
 
     if not bench(events, kills, seed, json):
         raise typer.Exit(1)
+
+
+@app.command("linking")
+def linking(
+    sizes: Annotated[list[int] | None, typer.Option("--live", min=100, help="live messages; repeat it")] = None,
+    adds: Annotated[int, typer.Option(min=10, help="messages measured at each size")] = 2_000,
+    queries: Annotated[int, typer.Option(min=1, help="questions to brute-force cosine")] = 100,
+    json: Json = None,
+) -> None:
+    """Petitions linked a second against 1 k, 10 k, 100 k live ones, beside brute-force cosine; memory; agreement."""
+    from deploy.bench.linking import bench
+
+    bench(sizes or [1_000, 10_000, 100_000], adds, queries, json)
+
+
+@app.command("stream")
+def stream(
+    clients: Annotated[int, typer.Option(min=1, max=20_000, help="stream clients")] = 1_000,
+    json: Json = None,
+) -> None:
+    """One warning to a thousand listeners, and a thousand reconnecting within ten seconds without a gap."""
+    from deploy.bench.stream import bench
+
+    if not bench(clients, json):
+        raise typer.Exit(1)
