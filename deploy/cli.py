@@ -2,7 +2,21 @@
 
 import typer
 
-from deploy.commands import backtest, bench, classify, clocks, demo, dlq, link, progress, replay, secrets, topics, up
+from deploy.commands import (
+    audit,
+    backtest,
+    bench,
+    classify,
+    clocks,
+    demo,
+    dlq,
+    link,
+    progress,
+    replay,
+    secrets,
+    topics,
+    up,
+)
 
 app = typer.Typer(
     name="fengqiao",
@@ -11,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     add_completion=False,
 )
+app.add_typer(audit.app, name="audit")
 app.add_typer(bench.app, name="bench")
 app.add_typer(classify.app, name="classify")
 app.add_typer(progress.app, name="progress")
