@@ -133,6 +133,7 @@ class Pages:
             purposes=list(purposes.items()),
             counties=counties,
             towns=towns,
+            organs=[(code, units.name(code, lang)) for code in units.units],
             topics=[(slug, topic.name(lang)) for slug, topic in units.topics.items()],
         )
 
@@ -221,9 +222,10 @@ def _lang(request: Request) -> Lang:
 
 def _same_site(request: Request) -> None:
     """Refuse a form that another site sent."""
+    site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host", "")
-    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    own = {f"{request.url.scheme}://{request.headers.get('host', '')}", f"https://{request.headers.get('host', '')}"}
+    if site not in {None, "same-origin", "none"} or (site is None and origin is not None and origin not in own):
         raise Problem(403, "cross-site", "the form has to be sent from this site's own page")
 
 

@@ -27,7 +27,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "请写清时间、地点、单位和您的要求,最多20000字。不必写姓名和电话,下面有专门的栏目。",
         "When, where, which body, and what you ask for; at most 20,000 characters. Name and telephone have their own fields below.",
     ),
-    "accused": ("被检举的单位(单位代码)", "Accused unit (code)"),
+    "accused": ("被检举的单位", "Accused unit"),
     "accused_hint": (
         "只有检举控告需要填写。该单位及其下属单位看不到这件信访。",
         "For accusations only. That unit and everything under it cannot see this petition.",
@@ -99,8 +99,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "field_petitioner.name": ("姓名最多100字。", "At most 100 characters for the name."),
     "field_petitioner.address": ("住址最多500字。", "At most 500 characters for the address."),
     "field_accused_unit": (
-        "被检举单位的代码有误,或者没有选择检举控告。",
-        "The code of the accused unit is wrong, or the purpose is not accusation.",
+        "被检举的单位有误,或者没有选择检举控告。",
+        "The accused unit is wrong, or the purpose is not accusation.",
     ),
     "field_other": ("有一项内容不符合要求。", "One of the fields is not in order."),
     "step_filed": ("收到", "Received"),

@@ -174,7 +174,12 @@ async def test_every_field_has_a_label(web: httpx.AsyncClient) -> None:
 
 async def test_another_site_cannot_send_the_form(web: httpx.AsyncClient, intake: Intake) -> None:
     token = hidden((await web.get("/")).text, "token")
-    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+    for headers in (
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "origin": "http://intake"},
+    ):
         answer = await web.post("/", data={**FORM, "token": token}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "cross-site")
     own = await web.post("/", data={**FORM, "token": token}, headers={"origin": "http://intake"})
