@@ -220,6 +220,10 @@ class Service:
 
     # -- what every service answers -----------------------------------------------------------------------------------
 
+    def troubles(self) -> list[str]:
+        """What keeps this process's consumers from their work; empty while they work or wait for news."""
+        return [trouble for consumer in self._consumers if (trouble := consumer.trouble())]
+
     async def _health(self) -> JSONResponse:
         """200 while it does its work, 503 with the reasons when it does not."""
         reasons: list[str] = [] if self._ready else ["starting"]
@@ -227,7 +231,7 @@ class Service:
             await asyncio.wait_for(self.mongo.ping(), 2)
         except (Unavailable, TimeoutError):
             reasons.append("mongo does not answer")
-        reasons.extend(trouble for c in self._consumers if (trouble := c.trouble()))
+        reasons.extend(self.troubles())
         age = self.metrics.pending_age._value.get()
         if self.relay.reachable and age > PUBLISH_STALLED_S:
             reasons.append(f"outbox: the oldest row has waited for {age:.0f} s though Kafka answers")

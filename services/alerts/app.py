@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.consume(FINDINGS, FindingProcessor(store, escalations.policies))
     service.mongo.on_commit(hub.wake)
     service.on_start(hub.start)
-    board = Board(desk, hub)
+    board = Board(desk, hub, service.troubles)
     service.on_start(board.start)
     service.on_stop(board.stop)
     service.on_stop(hub.stop)

@@ -10,7 +10,7 @@ from nicegui import core, ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from services.alerts.console import live
+from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
 
@@ -51,4 +51,15 @@ def _asgi() -> Any:
 
 
 def _add_pages() -> None:
-    add_page(_holder, "/", "实时预警", "Live warnings", live.build, "warnings.read")
+    builds = {
+        "/": live.build,
+        "/district": district.build,
+        "/units": units.build,
+        "/silences": silences.build,
+        "/plans": plans.build,
+        "/drills": drills.build,
+        "/reports": reports_page.build,
+    }
+    for path, zh, en, permission in PAGES:
+        add_page(_holder, path, zh, en, builds[path], permission)
+    add_page(_holder, "/warnings/{id}", "预警", "Warning", warning_page.build, "warnings.read")
