@@ -1,44 +1,87 @@
-"""The `fengqiao` command: one entry, one module a command under `deploy/commands`."""
+"""The `fengqiao` command: one entry, one module a command under `deploy/commands`, imported when it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from deploy.commands import (
-    audit,
-    backtest,
-    bench,
-    classify,
-    clocks,
-    demo,
-    dlq,
-    link,
-    progress,
-    replay,
-    secrets,
-    topics,
-    up,
-)
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command stands, and its line in the overview."""
+
+    target: str
+    """module below `deploy.commands`, and the function or group in it"""
+    help: str
+
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "demo": Entry("demo:demo", "The whole system with a living district in it."),
+    "up": Entry("up:up", "Kafka, MongoDB and the four services, until Ctrl-C."),
+    "replay": Entry("replay:replay", "Feed a file of messages through the intake."),
+    "link": Entry("link:link", "Link a file of messages into matters, offline."),
+    "backtest": Entry("backtest:backtest", "Replay messages through linking and rules on event time."),
+    "policy": Entry("backtest:policy_app", "Check a policy file."),
+    "classify": Entry("classify:app", "Train, use and evaluate the category classifier."),
+    "clocks": Entry("clocks:clocks", "Obligations of a file of lifecycle events, offline."),
+    "bench": Entry("bench:app", "Measure, print a table, write JSON."),
+    "topics": Entry("topics:app", "Create the declared topics."),
+    "dlq": Entry("dlq:app", "Dead letters: list, show, send again."),
+    "progress": Entry("progress:app", "Where each consumer group stands."),
+    "audit": Entry("audit:app", "Verify the audit log."),
+    "secrets": Entry("secrets:app", "Make key and password files."),
+}
+
+
+class Commands(TyperGroup):
+    """Loads a command when it is called: `fengqiao --help` is quick, and one that cannot load does not hinder the rest."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """A stand-in that knows its line in the overview."""
+        entry = COMMANDS.get(cmd_name)
+        return TyperCommand(cmd_name, help=entry.help, short_help=entry.help) if entry else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command itself."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    """Import a command."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found: Any = getattr(import_module(f"deploy.commands.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+        alone.command(name)(found)
+        return cast(TyperCommand, get_command(alone))
+    group = get_group(found)
+    group.name = name
+    return group
+
 
 app = typer.Typer(
     name="fengqiao",
     help="枫桥 Fengqiao: early warning and accountability for citizens' petitions.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     add_completion=False,
 )
-app.add_typer(audit.app, name="audit")
-app.add_typer(bench.app, name="bench")
-app.add_typer(classify.app, name="classify")
-app.add_typer(progress.app, name="progress")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(topics.app, name="topics")
-app.add_typer(secrets.app, name="secrets")
-app.add_typer(backtest.policy_app, name="policy")
-app.command("up")(up.up)
-app.command("demo")(demo.demo)
-app.command("replay")(replay.replay)
-app.command("link")(link.link)
-app.command("clocks")(clocks.clocks)
-app.command("backtest")(backtest.backtest)
+
+
+@app.callback()
+def fengqiao() -> None:
+    """枫桥 Fengqiao: early warning and accountability for citizens' petitions."""
 
 
 def main() -> None:
