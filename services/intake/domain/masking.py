@@ -1,7 +1,7 @@
 """Masking of free text before it leaves the vault: numbers, names, plates and room numbers of people.
 
 Names of estates, roads, villages, firms and buildings stay: linking lives on them. Everything that is not masked stays
-byte for byte. Masking by pattern cannot be complete; `docs/` says what it does not find.
+byte for byte. Masking by pattern cannot be complete; `docs/intake.md` says what it does not find.
 """
 
 from __future__ import annotations
