@@ -124,8 +124,8 @@ def _name(chars: Array, classes: Array, words: Array, kinds: Array, runs: Array,
         low = max(floor, at - 4)
         while start > low and runs[start - 1] == runs[at] and not classes[chars[start - 1] & 0xFFFF] & 2:
             start -= 1
-        end = at + long if found & 2 else at
-        if end - start >= 2:
+        end = at + long
+        if at - start >= (1 if found & 2 else 2):
             for inside in range(start, end):
                 names[inside] = number
             number += 1

@@ -65,6 +65,10 @@ class Linker:
         number = self._numbers.get(message)
         return None if number is None else self._names[self._home(number)]
 
+    def message(self, message: str) -> Message:
+        """The live message of this id; KeyError where it is not live."""
+        return self._at(self._numbers[message])
+
     def members(self, matter: str) -> tuple[str, ...]:
         """Live messages of a matter in the order they were added; empty for an unknown one."""
         home = self._homes.get(matter)

@@ -101,7 +101,7 @@ class LinkConfig:
     threshold: float = 0.085
     merge: float = 0.105
     names: float = 0.5
-    veto: float = 0.2
+    veto: float = 0.1
     unnamed: float = 0.85
     apart: float = 0.7
     same_hand: float = 0.65
@@ -111,4 +111,4 @@ class LinkConfig:
     posted: int = 64
     probed: int = 128
     depth: int = 24
-    candidates: int = 12
+    candidates: int = 6

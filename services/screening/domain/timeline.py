@@ -51,16 +51,24 @@ class Timeline:
         self._lateness = self.linker.config.lateness
         self._steps: deque[_Step] = deque()
 
-    def restore(self, messages: Iterable[tuple[Message, str]]) -> None:
-        """Rebuild from a store: (message, matter) of the live window, in the order of event time.
+    def restore(self, messages: Iterable[tuple[Message, str]], merges: Iterable[Merge] = ()) -> None:
+        """Rebuild from a store: (message, matter) of two windows, and the merges that hold, as they were recorded.
 
-        The linker replays the last `lateness` of them itself, so that a late message can still be put in its place.
+        The last `lateness` of the messages are linked again, so that a late one can still be put in its place; the
+        merges that they caused are taken back first.
         """
         rows = sorted(messages, key=lambda row: row[0].key)
-        bound = rows[-1][0].at - self._lateness if rows else None
-        settled = [row for row in rows if bound is None or row[0].at < bound]
-        self.linker.restore_many(settled)
-        self.add([message for message, _ in rows[len(settled) :]])
+        if not rows:
+            return
+        bound = rows[-1][0].at - self._lateness
+        tail = [message for message, _ in rows if message.at >= bound]
+        again = {message.id for message in tail}
+        matter = {message.id: matter for message, matter in rows}
+        for merge in reversed(tuple(merges)):
+            if merge.cause in again:
+                matter.update(dict.fromkeys(merge.moved, merge.gone))
+        self.linker.restore_many((message, matter[message.id]) for message, _ in rows[: len(rows) - len(tail)])
+        self.add(tail)
 
     def add(self, messages: Iterable[Message]) -> Changes:
         """Link a batch; the result is that of having had every message in the order of event time."""
