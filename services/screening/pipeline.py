@@ -20,6 +20,7 @@ from services.screening.domain.engine import County
 from services.screening.domain.outcome import Filed, Item, Outcome
 from services.screening.domain.petitions import Filing
 from services.screening.domain.policy import Policies
+from services.screening.domain.restoring import rebuild
 from services.screening.ports import CountyWrites, Inbox, Stale, Store, Transaction
 from shared.bus import Received
 from shared.events import Event, PetitionFiled
@@ -167,7 +168,8 @@ class Screening:
             version = rows.header["version"]
             partition = rows.header["partition"] if partition is None else partition
             pending = await self._run(
-                lambda: county.restore(
+                lambda: rebuild(
+                    county,
                     [codec.stored(row) for row in rows.petitions],
                     merges=[codec.merge(row) for row in rows.merges],
                     decisions=[codec.decision(row) for row in rows.decisions],
@@ -188,7 +190,7 @@ class Screening:
         if newest is None:
             return items
         limit = newest - timedelta(days=held.county.policies.all[-1].linking.keep_days)
-        old = {i.filing.id for i in items if isinstance(i, Filed) and i.filing.at <= limit} - set(held.county.placed)
+        old = {i.filing.id for i in items if isinstance(i, Filed) and i.filing.at <= limit}
         known = await self._store.known(old) if old else set()
         return [i for i in items if not (isinstance(i, Filed) and i.filing.id in known)]
 

@@ -172,8 +172,8 @@ def _check_rules(document: YamlDocument[_File], policy: Policy) -> None:
     if rules.collective_risk.clear_below > rules.collective_risk.petitioners:
         message = "rules.collective_risk.clear_below: cannot be above petitioners"
         raise document.error(message, "rules", "collective_risk", "clear_below")
-    if policy.linking.keep_days < policy.linking.window_days:
-        raise document.error("linking.keep_days: cannot be below window_days", "linking", "keep_days")
+    if policy.linking.keep_days < 2 * policy.linking.window_days:
+        raise document.error("linking.keep_days: has to be two windows or more", "linking", "keep_days")
 
 
 def _check_periods(document: YamlDocument[_File], policy: Policy) -> None:

@@ -1,7 +1,7 @@
 """One county's screening: petitions, steps and decisions go in, matters and flags come out. No clock, no I/O.
 
 The live pipeline and `fengqiao backtest` run this same code. What it holds is a function of the set of inputs, in any order
-of arrival within the lateness bound, in any batches, with any restart between them (`restore`).
+of arrival within the lateness bound, in any batches, with any restart between them (`restoring.rebuild`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.screening.domain.explain import render
-from services.screening.domain.flags import ORDER, Flag, Told
+from services.screening.domain.flags import ORDER, Flag
 from services.screening.domain.history import Absorb, Absorbed, History, Input, Join, Leave, Withdraw, entry, episode_id
-from services.screening.domain.matters import LinkConfig, Linked, Merge, Message
-from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, Stored, derived
+from services.screening.domain.matters import LinkConfig, Linked, Merge
+from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
 from services.screening.domain.petitions import Decision, Filing, Step
 from services.screening.domain.policy import Linking, Policies
 from services.screening.domain.rates import CountyRate, day_number
@@ -71,6 +71,7 @@ class County:
 
     def apply(self, items: Iterable[Item]) -> Outcome:
         """Take in a batch in any order; what was seen before is ignored."""
+        self._sweep()  # first: what this batch files must be there for whoever writes it down
         out = Outcome()
         filings: dict[str, Filed] = {}
         steps: list[Step] = []
@@ -85,18 +86,17 @@ class County:
                 decisions.append(item)
         rows = self._file(filings, out) if filings else []
         for step in steps:
-            rows += self._stepped(step, out)
+            rows += self.stepped(step, out)
         for pid in filings:
             for step in self._orphans.pop(pid, {}).values():
-                rows += self._stepped(step, out)
-        touched = self._feed(rows)
+                rows += self.stepped(step, out)
+        touched = self.feed(rows)
         for decision in decisions:
             if decision.id not in self._decisions:
                 decision = replace(decision, at=self.newest or decision.at)  # noqa: PLW2901
                 out.decided.append(decision)
-                touched |= self._feed(self._decided(decision, out))
-        self._tell(touched | self._expired(self._bound()), out)
-        self._sweep()
+                touched |= self.feed(self.decided(decision, out))
+        self._tell(touched | self._expired(self.bound()), out)
         return out
 
     def advance(self, at: datetime | None) -> Outcome:
@@ -114,67 +114,6 @@ class County:
         self._tell(set(self.histories), out)
         return out
 
-    def restore(
-        self,
-        rows: Iterable[Stored],
-        *,
-        merges: Iterable[MatterMerge] = (),
-        decisions: Iterable[Decision] = (),
-        days: Mapping[int, int] | None = None,
-        told: Iterable[Told] = (),
-        sequences: Mapping[str, int] | None = None,
-    ) -> Outcome:
-        """Rebuild from a store; the outcome is what the store does not have yet (after a change of policy or of code).
-
-        The petitions of the last `lateness` are linked again, so that one that comes late is still put in its place.
-        """
-        out = Outcome()
-        stored = sorted(rows, key=lambda row: (row.joined, row.filing.id))
-        self.newest = max((row.joined for row in stored), default=None)
-        bound = self._bound()
-        tail = [r for r in stored if bound is not None and r.filing.at >= bound and not r.late and r.link is not None]
-        again = {row.filing.id for row in tail}
-        settled = [row for row in stored if row.filing.id not in again]
-        known = sorted(merges, key=lambda merge: (merge.at, merge.cause))
-        before = {pid: m.gone for m in reversed(known) if m.cause in again for pid in m.moved}
-        window = None if self.newest is None else self.newest - timedelta(days=self._linking.window_days)
-        live = [row for row in settled if row.link is not None and window is not None and row.joined > window]
-        self.timeline.linker.restore_many(
-            [(_message(row.filing, row.text), before.get(row.filing.id, row.link or row.home)) for row in live]
-        )
-        feed: Rows = []
-        for row in settled:
-            member = Member(row.filing, row.joined, row.copy, row.weak)
-            self.placed[row.filing.id] = Placed(member, row.home, row.matter, row.link)
-            feed.append((row.home, entry(row.joined, Join(member), row.filing.id)))
-        self.rate.load(days or {})
-        for merge in known:
-            if merge.cause not in again:
-                feed += self._merged(merge, Outcome())
-        for row in tail:
-            self.rate.uncount(day_number(row.joined))
-        if tail:
-            filings = {row.filing.id: row.filing for row in tail}
-            messages = [_message(row.filing, row.text) for row in tail]
-            feed += self._link(self.timeline.add(messages), filings, Outcome())
-        for row in stored:
-            for step in row.steps:
-                feed += self._stepped(step, Outcome())
-        self.telling.restore(told)
-        touched = self._feed(feed)
-        for decision in sorted(decisions, key=lambda d: (d.at, d.id)):
-            touched |= self._feed(self._decided(decision, Outcome()))
-        for name, sequence in (sequences or {}).items():
-            if name in self.histories:
-                self.histories[name].sequence = sequence
-        self._place_members(touched, Outcome())
-        bound = self._bound()
-        if bound is not None:
-            for history in self.histories.values():
-                history.expire(bound)
-        self.telling.tell([self.histories[name] for name in sorted(touched)], out)
-        return out
-
     # -- petitions ----------------------------------------------------------------------------------------------------
 
     def _file(self, filings: dict[str, Filed], out: Outcome) -> Rows:
@@ -185,16 +124,16 @@ class County:
             if filing.restricted or not (filing.title or item.text):
                 alone.append(filing)
             else:
-                linkable.append(_message(filing, item.text))
+                linkable.append(message_of(filing, item.text))
         known = {pid: item.filing for pid, item in filings.items()}
-        rows = self._link(self.timeline.add(linkable), known, out) if linkable else []
+        rows = self.linked(self.timeline.add(linkable), known, out) if linkable else []
         for filing in alone:
             self._seen(filing.at)
             own = Linked(filing.id, derived("alone", filing.id), new=True)
             rows.append(self._place(filing, own, None, out))
         return rows
 
-    def _link(self, changes: Changes, known: Mapping[str, Filing], out: Outcome) -> Rows:
+    def linked(self, changes: Changes, known: Mapping[str, Filing], out: Outcome) -> Rows:
         """Turn what the linker changed into inputs of the matters; what it took back is taken back first."""
         for merge in changes.unmerged:
             self._unmerge(derived("merge", merge.kept, merge.gone, merge.cause), out)
@@ -212,13 +151,13 @@ class County:
             filing = known[link.message] if placed is None else placed.member.filing
             for merge in link.merged:
                 if waiting.pop((merge.kept, merge.gone, merge.cause), None) is not None:
-                    rows += self._merged(self._row(merge, filing, link.late), out)
+                    rows += self.merged(self._row(merge, filing, link.late), out)
             row = self._place(filing, link, link.matter, out)
             rows.append(row)
             rows += [(row[0], entry(step.at, step, step.id)) for step in steps.get(link.message, ())]
         for merge in waiting.values():  # the cause itself is linked as before
             cause = self.placed[merge.cause].member
-            rows += self._merged(self._row(merge, cause.filing, cause.joined != cause.filing.at), out)
+            rows += self.merged(self._row(merge, cause.filing, cause.joined != cause.filing.at), out)
         for message, _, now in changes.assigned:
             found = self.placed.get(message)
             if found is not None and found.link != now:
@@ -259,7 +198,8 @@ class County:
 
     # -- steps, merges, decisions -------------------------------------------------------------------------------------
 
-    def _stepped(self, step: Step, out: Outcome) -> Rows:
+    def stepped(self, step: Step, out: Outcome) -> Rows:
+        """A step as inputs of the matters its petition is in; it waits where the petition is not there yet."""
         placed = self.placed.get(step.petition)
         if placed is None:
             self._orphans.setdefault(step.petition, {})[step.id] = step
@@ -275,7 +215,8 @@ class County:
         id = derived("merge", merge.kept, merge.gone, merge.cause)
         return MatterMerge(id, merge.kept, merge.gone, at, merge.cause, merge.score, "linker", merge.moved)
 
-    def _merged(self, row: MatterMerge, out: Outcome) -> Rows:
+    def merged(self, row: MatterMerge, out: Outcome) -> Rows:
+        """A merge as inputs of both matters."""
         key = (row.at, row.cause)
         kept, gone = self.root(row.kept, key), self.root(row.gone, key)
         if kept == gone:
@@ -299,14 +240,14 @@ class County:
             history.remove([key for key, h in history.inputs if isinstance(h, Absorb | Absorbed) and key[2] == id])
             self._dirty.add(name)
 
-    def _decided(self, decision: Decision, out: Outcome) -> Rows:
+    def decided(self, decision: Decision, out: Outcome) -> Rows:
         """What a decision of staff means for the matters; it holds from the newest petition's time on."""
         self._decisions.add(decision.id)
         at = decision.at
         if decision.kind == "merge" and decision.other is not None:
             id = derived("merge", decision.matter, decision.other, decision.id)
             row = MatterMerge(id, decision.matter, decision.other, at, decision.id, 1.0, decision.actor)
-            return self._merged(row, out)
+            return self.merged(row, out)
         if decision.kind == "split":
             return self._split(decision)
         for name in {self.root(decision.matter), decision.matter} & set(self.histories):
@@ -336,7 +277,7 @@ class County:
 
     # -- folding ------------------------------------------------------------------------------------------------------
 
-    def _feed(self, rows: Sequence[tuple[str, Input]]) -> set[str]:
+    def feed(self, rows: Sequence[tuple[str, Input]]) -> set[str]:
         """Give each matter its inputs in the order of time, then fold what has to be folded anew."""
         touched = set(self._dirty)
         self._dirty.clear()
@@ -351,7 +292,7 @@ class County:
                     history = self.histories[history.merged_into]
                     history.stale = True
                     touched.add(history.id)
-        bound = self._bound()
+        bound = self.bound()
         for name in touched:
             history = self.histories[name]
             history.fold(self.policies, self.rate)
@@ -363,10 +304,11 @@ class County:
         for name in touched:
             self.histories[name].fold(self.policies, self.rate)
         out.matters |= touched
-        self._place_members(touched, out)
+        self.place_members(touched, out)
         self.telling.tell([self.histories[name] for name in sorted(touched)], out)
 
-    def _place_members(self, touched: Iterable[str], out: Outcome) -> None:
+    def place_members(self, touched: Iterable[str], out: Outcome) -> None:
+        """Note for each member of these matters where it is now."""
         for name in touched:
             history = self.histories[name]
             if history.merged_into is None:
@@ -382,15 +324,17 @@ class County:
         due = [name for name in self.telling.due(bound) if name in self.histories]
         return {name for name in due if self.histories[name].expire(bound)}
 
-    def _bound(self) -> datetime | None:
-        return None if self.newest is None else self.newest - self._linking.lateness
+    def bound(self) -> datetime | None:
+        """Event time before which nothing can change any more."""
+        return None if self.newest is None else self.newest - self.linking.lateness
 
     @property
-    def _linking(self) -> Linking:
+    def linking(self) -> Linking:
+        """The numbers of linking in force."""
         return self.policies.all[-1].linking
 
     def _link_config(self) -> LinkConfig:
-        numbers = self._linking
+        numbers = self.linking
         config = LinkConfig(window=timedelta(days=numbers.window_days), lateness=numbers.lateness)
         if numbers.threshold is not None:
             config = replace(config, threshold=numbers.threshold)
@@ -401,7 +345,7 @@ class County:
         if self.newest is None or (self._swept is not None and self.newest < self._swept + timedelta(days=1)):
             return
         self._swept = self.newest
-        limit = self.newest - timedelta(days=self._linking.keep_days)
+        limit = self.newest - timedelta(days=self.linking.keep_days)
         for name in [n for n, h in self.histories.items() if h.inputs and h.last < limit and h.merged_into is None]:
             history = self.histories[name]
             if history.state is not None and history.state.open:
@@ -410,7 +354,3 @@ class County:
             self.telling.forget(name)
             for member in history.members():
                 self.placed.pop(member.filing.id, None)
-
-
-def _message(filing: Filing, text: str) -> Message:
-    return Message(filing.id, filing.petitioner, filing.at, filing.title, text, filing.topic)

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from services.screening.domain.flags import Flag, Told
-from services.screening.domain.matters import Linked
+from services.screening.domain.matters import Linked, Message
 from services.screening.domain.petitions import Decision, Filing, Step
 from services.screening.domain.state import Member
 
@@ -126,3 +126,8 @@ class Stored:
     weak: bool
     late: bool
     steps: tuple[Step, ...] = ()
+
+
+def message_of(filing: Filing, text: str) -> Message:
+    """A petition as the linker sees it."""
+    return Message(filing.id, filing.petitioner, filing.at, filing.title, text, filing.topic)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.screening import codec
 from services.screening.domain.engine import County
 from services.screening.domain.outcome import Filed
+from services.screening.domain.restoring import rebuild
 from tests.support.petitions import COUNTY, MATTERS, POLICIES, START, county, filed, matters_of, raised, step
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -167,7 +168,8 @@ class Store:
 
     def restart(self):
         engine = County(COUNTY, POLICIES)
-        extra = engine.restore(
+        extra = rebuild(
+            engine,
             [codec.stored(row) for row in self.petitions.values()],
             merges=[codec.merge(row) for row in self.merges.values() if not row["undone"]],
             days=self.engine.rate.days,
