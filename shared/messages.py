@@ -284,7 +284,7 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
         if _is_rounded(value):
             return BadRow(number, "number-rounded", "a number has more than 15 digits: format its column as text")
         text = _as_text(value)
-        if text is None:
+        if text is None or (isinstance(value, float) and name in FIELDS and value != int(value)):
             if name in FIELDS:
                 return BadRow(number, "not-text", f"{name} is neither text nor a whole number")
             continue

@@ -69,7 +69,7 @@ def test_csv_that_is_neither_is_refused(tmp_path):
         ({"title": None}, "title-missing"),
         ({"text": "字" * 100_001}, "field-too-long"),
         ({"submitted_at": "yesterday"}, "time-invalid"),
-        ({"id": 430102199001011234}, "not-text"),
+        ({"id": 430102199001011234}, "number-rounded"),
         ({"id": 1.5}, "not-text"),
     ],
 )
@@ -117,7 +117,7 @@ def test_xlsx_with_dates_and_numbers(tmp_path):
 
 def test_a_long_number_in_a_spreadsheet_is_not_guessed(tmp_path):
     (bad,) = read_messages(sheet(tmp_path / "m.xlsx", [[430102199001011234, "p", "2026-03-01", "噪音", "施工"]]))
-    assert (bad.row, bad.code) == (2, "not-text")
+    assert (bad.row, bad.code) == (2, "number-rounded")
 
 
 def test_a_bomb_is_refused(tmp_path):
