@@ -213,6 +213,13 @@ async def run(
     return outcome
 
 
+def in_time_order(rows: Iterable[Message | BadRow]) -> list[Message | BadRow]:
+    """Messages as they came in, however the file is sorted: screening sees them in the order of life. Bad rows first."""
+    found = list(rows)
+    found.sort(key=lambda row: (isinstance(row, Message), row.submitted_at if isinstance(row, Message) else 0))
+    return found
+
+
 def replay(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="messages: .jsonl, .csv or .xlsx")],
     speed: Annotated[
@@ -226,7 +233,7 @@ def replay(
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="requests under way at once")] = 48,
     name: Annotated[str, typer.Option(help="name of the source; the same name and row id are the same petition")] = "",
 ) -> None:
-    """Feed a file of messages through the intake, as fast as told. Safe to run again: what is there stays as it is."""
+    """Feed a file of messages through the intake in the order of their time. Safe to run again: what is there stays."""
     console = Console(stderr=True, highlight=False)
     base_url = address_of(url, ready_file)
     if not base_url:
@@ -257,7 +264,7 @@ def _replay(
     concurrency: int,
     console: Console,
 ) -> Outcome:
-    rows = list(read_messages(file, mapping=names))
+    rows = in_time_order(read_messages(file, mapping=names))
     columns = (SpinnerColumn(), TextColumn(file.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("replay", total=len(rows))

@@ -170,3 +170,8 @@ def test_no_intake_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     result = CliRunner().invoke(cli, ["replay", str(file), "--ready-file", str(tmp_path / "none.json")])
     assert result.exit_code == 2
     assert "fengqiao up" in result.output
+
+
+def test_messages_go_in_the_order_of_their_time_whatever_the_order_of_the_file() -> None:
+    rows = [message(1, submitted_at=AT), message(2, submitted_at=AT - timedelta(days=1)), BadRow(3, "not-json", "")]
+    assert [row.row for row in replay.in_time_order(rows)] == [3, 2, 1]
