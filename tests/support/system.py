@@ -128,8 +128,8 @@ def running(folder: Path) -> Iterator[System]:
         yield System(supervisor)
 
 
-async def until(check: Callable[[], bool | Awaitable[bool]], *, seconds: float = 60, what: str = "it") -> None:
-    """Wait until `check` holds; fails with `what` after `seconds`."""
+async def until(check: Callable[[], bool | Awaitable[bool]], *, seconds: float = 60, what: object = "it") -> None:
+    """Wait until `check` holds; fails with `what`, as it reads then, after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
