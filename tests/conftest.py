@@ -1,3 +1,3 @@
 """Fixtures for the whole suite."""
 
-pytest_plugins = ["tests.support.stack"]
+pytest_plugins = ["tests.support.stack", "tests.support.browser"]

@@ -45,7 +45,7 @@ def heat(visitor: Visitor, found: District) -> None:
         {
             "animation": False,
             "textStyle": {"color": ink},
-            "grid": {"left": 96, "right": 18, "top": 10, "bottom": 86},
+            "grid": {"left": 96, "right": 18, "top": 10, "bottom": 64},
             "tooltip": {"position": "top"},
             "xAxis": {
                 **axis,
@@ -73,7 +73,7 @@ def heat(visitor: Visitor, found: District) -> None:
                 }
             ],
         }
-    ).classes("fq-heat").style(f"height:{110 + 30 * max(4, len(towns))}px")
+    ).classes("fq-heat").style(f"height:{84 + 30 * max(4, len(towns))}px")
 
 
 def bars(visitor: Visitor, rows: tuple[tuple[Any, int], ...], form: str) -> None:
@@ -141,6 +141,12 @@ async def build(visitor: Visitor, page: Page) -> None:
         shapes = areas(orjson.loads(raw))
     at: list[float] = [0.0]
 
+    def trends(found: District) -> None:
+        with card(t("近 24 小时", "Last 24 hours"), "fq-hours"):
+            bars(visitor, found.by_hour, "%H:00")
+        with card(t("近 30 天", "Last 30 days"), "fq-days"):
+            bars(visitor, found.by_day, "%m-%d")
+
     async def draw() -> None:
         found = await queries.district(desk, visitor.who)
         at[0] = desk.clock.now().timestamp()
@@ -148,19 +154,17 @@ async def build(visitor: Visitor, page: Page) -> None:
         with place:
             counts(visitor, found)
             with ui.element("div").classes("fq-columns"):
-                with (
-                    ui.element("div").classes("fq-left"),
-                    card(t("镇街 × 主题（近 30 天）", "Townships × topics, 30 days"), "fq-heat-card"),
-                ):
-                    heat(visitor, found)
+                with ui.element("div").classes("fq-left"):
+                    with card(t("镇街 × 主题（近 30 天）", "Townships × topics, 30 days"), "fq-heat-card"):
+                        heat(visitor, found)
+                    if shapes:
+                        trends(found)
                 with ui.element("div").classes("fq-right"):
                     if shapes:
-                        with card(t("地图", "Map"), "fq-map-card"):
+                        with card(t("地图（近 30 天）", "Map, 30 days"), "fq-map-card"):
                             town_map(visitor, shapes, found)
-                    with card(t("近 24 小时", "Last 24 hours"), "fq-hours"):
-                        bars(visitor, found.by_hour, "%H:00")
-                    with card(t("近 30 天", "Last 30 days"), "fq-days"):
-                        bars(visitor, found.by_day, "%m-%d")
+                    else:
+                        trends(found)
 
     async def news(ids: set[str]) -> None:
         if ids and desk.clock.now().timestamp() - at[0] > 10:  # figures of a month need no second hand
