@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from services.screening.domain.text import LONGEST, TABLES, codes
 Numbers = NDArray[Any]
 _ROWS = 1 << 18
 _GRAMS = 4 * LONGEST
+
+FEWEST: Final = 500
+"""Words are weighed as if at least so many messages were live: in a county with one big matter they would weigh nothing."""
 
 
 class Join(NamedTuple):
@@ -82,7 +85,7 @@ class Index:
     @property
     def scale(self) -> float:
         """What turns the logarithm of a gram's count into a share of the county's."""
-        return float(1.0 / np.log(2.0 + self.live))
+        return float(1.0 / np.log(2.0 + max(self.live, FEWEST)))
 
     def read(self, title: str, text: str) -> tuple[int, int, int]:
         """Read the grams into scratch; gives (how many, mask of regions, fingerprint of the text)."""

@@ -1,0 +1,392 @@
+"""Each flag of design §5: when it comes, when it does not, what it says, how it ends."""
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from services.screening.domain.petitions import Decision
+from services.screening.domain.policy import Policies
+from services.screening.domain.rates import CountyRate, tail
+from tests.support.petitions import COUNTY, POLICIES, START, county, filed, raised, rule, step
+
+DAY = timedelta(days=1)
+
+
+def flags(engine, kind):
+    return [flag for flag in engine.flags() if flag.kind == kind]
+
+
+def feed(*items, policies=POLICIES):
+    engine = county(policies)
+    for item in items:
+        engine.apply([item])
+    return engine
+
+
+# -- collective ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("headcount", "level"), [(4, None), (5, "II"), (29, "II"), (30, "I")])
+def test_a_visit_of_five_is_a_collective_visit(headcount, level):
+    found = flags(feed(filed(1, channel="visit", headcount=headcount)), "collective_visit")
+    assert [flag.level for flag in found] == ([] if level is None else [level])
+
+
+def test_a_headcount_in_a_letter_is_no_visit():
+    assert feed(filed(1, channel="letter", headcount=50)).flags() == []
+
+
+def test_the_fifth_petitioner_raises_the_flag_and_says_what_it_counted():
+    engine = county()
+    for n in range(4):
+        assert not raised(engine.apply([filed(n, at=START + n * 7 * DAY)]))
+    [flag] = raised(engine.apply([filed(4, at=START + 28 * DAY)]))
+    assert (flag.kind, flag.observed, flag.threshold, flag.margin, flag.distinct) == ("collective_risk", 5, 5, 0, 5)
+    assert (flag.rule, flag.rule_version, flag.policy) == ("collective_risk.distinct", 1, "fengqiao-default@1")
+    assert "Art. 4" in flag.basis
+    assert flag.petitions == tuple(f"p{n:05d}" for n in range(5))
+    assert [row[0] for row in flag.evidence] == list(flag.petitions)
+    zh, en = flag.explanation
+    assert "30天内5名不同信访人反映同一事项，阈值为5名" in zh
+    assert "5 distinct petitioners on this matter within 30 days; the threshold is 5" in en
+    assert (
+        "目前均通过书信、网络、电话反映，没有走访",
+        "all came by letter, web or telephone; nobody came in person",
+    ) in flag.against
+    assert flag.expires_at == START + 21 * DAY + 30 * DAY  # then only one petitioner is left in the window
+
+
+def test_five_in_forty_days_are_not_five_in_thirty():
+    assert feed(*(filed(n, at=START + n * 10 * DAY) for n in range(5))).flags() == []
+
+
+def test_one_person_five_times_is_one():
+    assert feed(*(filed(n, petitioner="same", minutes=n) for n in range(5))).flags() == []
+
+
+def test_the_same_text_of_five_people_is_counted_once():
+    engine = feed(*(filed(n, text="地下车库长期漏水，请督促维修。", minutes=n) for n in range(5)))
+    assert engine.flags() == []
+    for n in range(5, 9):
+        engine.apply([filed(n, minutes=n)])
+    [flag] = flags(engine, "collective_risk")
+    assert flag.distinct == 5
+    assert ("另有4件文本完全相同，未计入人数", "4 petitions with the very same text were not counted") in flag.against
+
+
+def test_the_channel_makes_no_difference_to_the_matter():
+    channels = ("letter", "web_portal", "hotline_12345", "visit", "fax")
+    assert len(flags(feed(*(filed(n, channel=c, minutes=n) for n, c in enumerate(channels))), "collective_risk")) == 1
+
+
+def test_a_flag_is_cleared_when_its_window_has_passed_and_a_new_episode_is_another_flag():
+    engine = feed(*(filed(n, minutes=n) for n in range(5)))
+    out = engine.apply([filed(20, 1, at=START + 31 * DAY)])
+    [cleared] = out.notices
+    assert (cleared.what, cleared.flag.reason, cleared.flag.state) == ("cleared", "window_passed", "cleared")
+    assert cleared.at == START + timedelta(minutes=3) + 30 * DAY
+    for n in range(5, 10):
+        engine.apply([filed(n, at=START + 40 * DAY + timedelta(minutes=n))])
+    one, two = flags(engine, "collective_risk")
+    assert (one.number, two.number, one.state, two.state) == (1, 2, "cleared", "open")
+    assert one.id != two.id
+
+
+def test_time_alone_clears_a_flag():
+    engine = feed(*(filed(n, minutes=n) for n in range(5)))
+    assert not engine.advance(START + 29 * DAY)
+    assert [n.what for n in engine.advance(START + 32 * DAY).notices] == ["cleared"]
+
+
+def test_growth_is_told_by_steps_and_by_level():
+    engine = county()
+    told = [n for k in range(40) for n in engine.apply([filed(k, minutes=k)]).notices]
+    assert [(n.what, int(n.flag.observed), n.flag.level) for n in told] == [
+        ("raised", 5, "III"),
+        ("updated", 7, "III"),
+        ("updated", 9, "III"),
+        ("updated", 10, "II"),
+        *[("updated", n, "II") for n in (12, 15, 18, 22, 27)],
+        ("updated", 30, "I"),
+        ("updated", 37, "I"),
+    ]
+    assert [n.sequence for n in told] == list(range(1, len(told) + 1))
+    assert flags(engine, "collective_risk")[0].observed == 40
+
+
+def test_a_surge_comes_before_the_fifth_where_the_county_is_calm_else():
+    calm = [filed(100 + n, 1, petitioner="p", at=START - (100 - n) * DAY, text=f"其他事情{n}") for n in range(100)]
+    policies = rule("collective_surge", false_alarm=1e-3)
+    engine = feed(*calm, policies=policies)
+    found = [f for n in range(4) for f in raised(engine.apply([filed(n, minutes=n * 600)]), "collective_risk")]
+    assert [(f.rule, f.level, f.observed) for f in found] == [("collective_risk.surge", "IV", 4)]
+    assert "概率约为" in found[0].explanation[0]
+    out = engine.apply([filed(4, minutes=3000)])
+    [more] = [n.flag for n in out.notices]
+    assert (more.id, more.rule, more.level) == (found[0].id, "collective_risk.distinct", "III")
+
+
+def test_the_surge_rule_keeps_its_false_alarm_rate():
+    """Matters that only follow the county's rate are flagged no more often than stated."""
+    draw = random.Random(7)
+    alarms = trials = 0
+    for _ in range(4000):
+        share = draw.gammavariate(0.5, 1 / 40)
+        past = _poisson(draw, share * 240)
+        now = _poisson(draw, share * 20)
+        trials += 1
+        alarms += now >= 1 and tail(now, 0.5 + past, 20, 40 + 240) <= 0.05
+    assert alarms / trials <= 0.05
+
+
+def _poisson(draw, mean):
+    n, at = 0, draw.expovariate(1)
+    while at < mean:
+        n, at = n + 1, at + draw.expovariate(1)
+    return n
+
+
+def test_the_tail_is_a_probability_that_falls():
+    values = [tail(n, 0.5, 20, 280) for n in range(12)]
+    assert values[0] == 1
+    assert all(a > b >= 0 for a, b in pairwise(values))
+    with pytest.raises(ValueError, match="positive"):
+        tail(3, 0, 20, 280)
+
+
+def test_the_rate_reads_only_days_that_are_settled():
+    rate = CountyRate()
+    for day in range(100):
+        rate.count(START - day * DAY)
+    before = rate.exposures(START, 7, 84)
+    rate.count(START)
+    rate.count(START - DAY)
+    rate._memo.clear()
+    assert rate.exposures(START, 7, 84) == before == (7.0, 84.0)
+
+
+# -- visits ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "presented", "competent", "flagged"),
+    [
+        ("visit", "prefecture", "county", False),
+        ("visit", "province", "county", True),
+        ("visit", "central", "county", True),
+        ("visit", "county", "village", True),
+        ("visit", "county", "town", False),
+        ("visit", None, "county", False),
+        ("letter", "central", "village", False),
+        ("web_portal", "central", "county", False),
+        ("hotline_12345", "central", "county", False),
+    ],
+)
+def test_only_visits_more_than_one_level_above_are_cross_level(channel, presented, competent, flagged):
+    engine = feed(filed(1, channel=channel, presented=presented, competent=competent))
+    assert bool(flags(engine, "cross_level_visit")) is flagged
+
+
+@pytest.mark.parametrize(
+    ("channel", "present", "flagged"), [("visit", 5, False), ("visit", 6, True), ("letter", 6, False)]
+)
+def test_more_than_five_representatives(channel, present, flagged):
+    engine = feed(filed(1, channel=channel, headcount=9, representatives=present))
+    assert bool(flags(engine, "over_representatives")) is flagged
+
+
+# -- the units' side ---------------------------------------------------------------------------------------------
+
+
+def accepted(n=1, **more):
+    first = filed(n, petitioner="same", **more)
+    at = first.filing.at
+    return first, step("s1", first, "accepted", at + DAY, unit=f"{COUNTY}.office")
+
+
+def test_a_repeat_after_a_missed_deadline_counts_against_the_unit_until_it_is_answered():
+    first, taken = accepted()
+    engine = feed(first, taken, step("s2", first, "breached", START + 70 * DAY))
+    assert engine.flags() == []
+    engine.apply([filed(2, petitioner="same", at=START + 71 * DAY, unit=f"{COUNTY}.office")])
+    [flag] = flags(engine, "unanswered_repeat")
+    assert (flag.observed, flag.petitions) == (1, ("p00001", "p00002"))
+    assert "不计入信访人" in flag.explanation[0]
+    out = engine.apply([step("s3", first, "replied", START + 72 * DAY)])
+    assert ("cleared", "answered") in [(n.what, n.flag.reason) for n in out.notices]
+
+
+def test_a_repeat_while_the_first_is_in_time_counts_against_nobody():
+    first, taken = accepted()
+    assert flags(feed(first, taken, filed(2, petitioner="same", at=START + 20 * DAY)), "unanswered_repeat") == []
+
+
+def test_somebody_elses_petition_is_no_repeat():
+    first, taken = accepted()
+    engine = feed(first, taken, step("s2", first, "breached", START + 70 * DAY), filed(2, at=START + 71 * DAY))
+    assert flags(engine, "unanswered_repeat") == []
+
+
+def test_the_sixty_days_of_the_law_are_a_deadline_without_a_finding_too():
+    first, taken = accepted()
+    engine = feed(first, taken, filed(2, petitioner="same", at=START + 63 * DAY))
+    assert len(flags(engine, "unanswered_repeat")) == 1
+    extended = step("s2", first, "extended", START + 50 * DAY, days=30)
+    assert (
+        flags(feed(first, taken, extended, filed(2, petitioner="same", at=START + 63 * DAY)), "unanswered_repeat") == []
+    )
+
+
+def test_pending_elsewhere_is_the_same_petitioners_own_matter_presented_above_in_time():
+    first, taken = accepted()
+    above = {"at": START + 10 * DAY, "presented": "prefecture"}
+    [flag] = flags(feed(first, taken, filed(2, petitioner="same", **above)), "pending_elsewhere")
+    assert flag.petitions == ("p00001", "p00002")
+    assert flags(feed(first, taken, filed(2, petitioner="other", **above)), "pending_elsewhere") == []
+    assert flags(feed(first, taken, filed(2, petitioner="same", at=START + 10 * DAY)), "pending_elsewhere") == []
+    late = filed(2, petitioner="same", at=START + 80 * DAY, presented="prefecture")
+    assert flags(feed(first, taken, late), "pending_elsewhere") == []
+
+
+def test_cross_level_risk_needs_a_ground_and_a_climb_or_repeat():
+    announced = {"signals": ("announced_escalation:capital",)}
+    assert feed(filed(1, **announced)).flags() == []
+    assert feed(filed(1), filed(2, petitioner="who1", minutes=1)).flags() == []
+    [flag] = flags(feed(filed(1), filed(2, petitioner="who1", minutes=1, **announced)), "cross_level_risk")
+    assert (flag.level, flag.observed) == ("III", 1)
+    assert "1件表示将向上级反映" in flag.explanation[0]
+    [climbed] = flags(feed(filed(1), filed(2, minutes=1, presented="province", **announced)), "cross_level_risk")
+    assert not any("higher level" in en for _, en in climbed.against)
+
+
+def test_a_contested_reply_is_a_ground_and_being_content_ends_it():
+    first, taken = accepted()
+    engine = feed(
+        first,
+        filed(2, petitioner="same", minutes=5),
+        taken,
+        step("s2", first, "replied", START + 30 * DAY),
+        step("s3", first, "evaluated", START + 31 * DAY, solved=False),
+    )
+    [flag] = flags(engine, "cross_level_risk")
+    assert flag.state == "open"
+    engine.apply([step("s4", first, "evaluated", START + 40 * DAY, solved=True)])
+    assert flags(engine, "cross_level_risk")[0].reason == "answered"
+
+
+# -- danger -------------------------------------------------------------------------------------------------------
+
+
+def test_danger_to_life_is_a_flag_of_its_own_for_each_petition_and_comes_first():
+    danger = {"signals": ("life_safety:self_harm",)}
+    engine = county()
+    out = engine.apply(
+        [*(filed(n, minutes=n) for n in range(4)), filed(4, minutes=4, **danger), filed(5, minutes=5, **danger)]
+    )
+    assert [(n.flag.kind, n.flag.level) for n in out.notices][:2] == [("life_safety", "I")] * 2
+    one, two = flags(engine, "life_safety")
+    assert one.id != two.id
+    assert (one.petitions, two.petitions) == (("p00004",), ("p00005",))
+    assert ("流露轻生意图的表述", "words of an intention to harm oneself") in one.phrases
+
+
+def test_reprisal_goes_to_an_authority_that_is_neither_accused_nor_handling():
+    text = {"signals": ("reprisal:reprisal",)}
+    [flag] = flags(feed(filed(1, unit=f"{COUNTY}.office", **text)), "reprisal_risk")
+    assert (flag.unit, flag.restricted) == (f"{COUNTY}.discipline_supervision", True)
+    accused = f"{COUNTY}.discipline_supervision"
+    [other] = flags(feed(filed(1, accused_unit=accused, restricted=True, **text)), "reprisal_risk")
+    assert (other.unit, other.accused_unit) == (f"{COUNTY}.petition_bureau", accused)
+
+
+def test_an_accused_unit_that_gets_its_own_case_is_a_reprisal_risk():
+    accused = f"{COUNTY}.office"
+    first = filed(1, accused_unit=accused, restricted=True, unit=f"{COUNTY}.discipline_supervision")
+    engine = feed(first)
+    assert engine.flags() == []
+    engine.apply([step("s1", first, "assigned", START + DAY, unit=accused)])
+    [flag] = flags(engine, "reprisal_risk")
+    assert "被反映单位正在办理" in flag.explanation[0]
+
+
+def test_accusations_are_linked_to_nothing():
+    engine = feed(*(filed(n, minutes=n, restricted=True) for n in range(6)))
+    assert engine.flags() == []
+    assert len({placed.matter for placed in engine.placed.values()}) == 6
+
+
+# -- decisions, policy, lateness ---------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_flag_is_cleared_and_only_what_comes_after_counts():
+    engine = feed(*(filed(n, minutes=n) for n in range(6)))
+    [flag] = flags(engine, "collective_risk")
+    withdraw = Decision("d1", "withdraw", START, flag.matter, "officer", "核实不成立", flag=flag.id)
+    [notice] = engine.apply([withdraw]).notices
+    assert (notice.what, notice.flag.reason) == ("cleared", "contested")
+    assert not engine.apply([withdraw]).notices
+    for n in range(6, 10):
+        assert not engine.apply([filed(n, minutes=n)]).notices
+    assert raised(engine.apply([filed(10, minutes=10)]))
+
+
+def test_staff_merge_two_matters_and_the_flag_counts_both_from_then_on():
+    engine = feed(*(filed(n, minutes=n) for n in range(3)), *(filed(10 + n, 1, minutes=3 + n) for n in range(2)))
+    one, two = (engine.placed[p].matter for p in ("p00000", "p00010"))
+    out = engine.apply([Decision("d1", "merge", START, one, "officer", "同一工程", other=two)])
+    assert [(m.kept, m.gone, m.by) for m in out.merges] == [(one, two, "officer")]
+    [flag] = flags(engine, "collective_risk")
+    assert (flag.distinct, flag.matter, flag.at) == (5, one, START + timedelta(minutes=4))
+    engine.apply([filed(20, 1, minutes=9)])
+    assert engine.placed["p00020"].matter == one
+
+
+def test_joining_by_choice_puts_a_petition_into_the_matter():
+    engine = feed(filed(0), filed(1, 1, minutes=1, joined="p00000"))
+    assert engine.placed["p00001"].matter == engine.placed["p00000"].matter
+
+
+def test_every_kind_is_silent_when_its_rule_is_off():
+    off = rule("collective_risk", enabled=False)
+    assert feed(*(filed(n, minutes=n) for n in range(9)), policies=off).flags() == []
+
+
+def test_a_new_policy_judges_what_is_there():
+    engine = feed(*(filed(n, minutes=n) for n in range(3)))
+    lower = rule("collective_risk", petitioners=3)
+    lower = Policies([replace(lower.all[0], version=2)])
+    [notice] = engine.adopt(lower).notices
+    assert (notice.what, notice.flag.policy) == ("raised", "fengqiao-default@2")
+    [notice] = engine.adopt(POLICIES).notices
+    assert notice.what == "cleared"
+
+
+def test_a_petition_after_the_bound_is_late_and_still_counts_in_its_window():
+    engine = feed(*(filed(n, at=START + n * DAY) for n in range(4)))
+    out = engine.apply([filed(9, at=START)])
+    assert out.late == ["p00009"]
+    assert flags(engine, "collective_risk")[0].at == START + 3 * DAY
+
+
+def test_a_back_filled_petition_keeps_the_distance_of_its_steps():
+    old = filed(1, lag=timedelta(days=400))
+    engine = feed(old, step("s1", old, "accepted", START + 402 * DAY))
+    case = engine.histories[engine.placed["p00001"].home].state.case("p00001")
+    assert case.accepted_at == START + 2 * DAY
+
+
+def test_steps_may_come_before_their_petition():
+    first, taken = accepted()
+    engine = county()
+    assert engine.apply([taken]).orphans == [taken]
+    out = engine.apply([first])
+    assert [s.id for s in out.stepped] == ["s1"]
+
+
+def test_what_is_long_over_leaves_the_memory():
+    engine = feed(*(filed(n, n % 4, at=START + n * 60 * DAY) for n in range(8)))
+    engine.apply([])
+    assert sorted(engine.placed) == ["p00004", "p00005", "p00006", "p00007"]
