@@ -164,21 +164,36 @@ class Actions:
                 .classes("fq-field")
             )
 
+    def _posts(self, warning: Warning) -> dict[str, str]:
+        """Who can be named in a plan: units and their heads, never persons; the responsible unit first."""
+        visitor, own = self.visitor, warning.responsible_unit
+        units = visitor.console.desk.units
+        codes = [code for code, unit in units.units.items() if unit.level in ("county", "town") and code != own]
+        ordered = [own, *codes] if own else codes
+        posts = {post: visitor.actor(post) for code in ordered for post in (f"{code}#head", code)}
+        return {**posts, "duty_officer": visitor.actor("duty_officer")}
+
     def _plan(self, warning: Warning) -> None:
         visitor, t = self.visitor, self.visitor.t
+        posts = self._posts(warning)
         unit = warning.responsible_unit or "duty_officer"
         tomorrow = visitor.console.desk.clock.now() + timedelta(days=1)
         lines: list[tuple[Any, Any, Any]] = []
 
         def order() -> Order | str:
             measures = tuple(
-                Measure(what.value.strip(), (who.value or unit).strip(), read_local(due.value))
+                Measure(what.value.strip(), who.value or unit, read_local(due.value))
                 for what, who, due in lines
                 if (what.value or "").strip()
             )
-            if not measures or not (lead.value or "").strip():
+            if not measures or not lead.value:
                 return REFUSALS["plan-incomplete"] if visitor.lang == "zh" else "name a lead and at least one measure"
-            return self._order("plan", warning, lead=lead.value.strip(), measures=measures)
+            return self._order("plan", warning, lead=lead.value, measures=measures)
+
+        def post(label: str, value: str) -> ui.select:
+            options = posts if value in posts else {value: visitor.actor(value), **posts}
+            chosen = ui.select(options, value=value, label=label, with_input=True)
+            return chosen.props("outlined dense options-dense hide-bottom-space")
 
         def add(what: str, who: str, due: datetime | None) -> None:
             with rows, ui.element("div").classes("fq-measure"):
@@ -187,17 +202,14 @@ class Actions:
                         ui.input(t("措施", "Measure"), value=what)
                         .props("outlined dense maxlength=1000")
                         .classes("what"),
-                        ui.input(t("责任岗位", "Who (post)"), value=who).props("outlined dense maxlength=100"),
+                        post(t("责任单位或岗位", "Who"), who),
                         local_input(t("时限", "Due"), due),
                     )
                 )
 
         with self._form("plan", warning, order).classes("wide"):
-            ui.label(t("只写岗位或单位代码，不写姓名。", "Write posts or unit codes, never names of persons.")).classes(
-                "fq-hint"
-            )
-            lead = ui.input(t("牵头（岗位或单位）", "Lead (post or unit)"), value=f"{unit}#head")
-            lead.props("outlined dense maxlength=100").classes("fq-field fq-lead")
+            lead = post(t("牵头", "Lead"), f"{unit}#head" if warning.responsible_unit else unit)
+            lead.classes("fq-field fq-lead")
             rows = ui.element("div").classes("fq-measures")
             if warning.work_plan:
                 for measure in warning.work_plan.measures:

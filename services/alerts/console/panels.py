@@ -79,12 +79,12 @@ def chart(visitor: Visitor, detail: Detail) -> None:
         ui.label(visitor.t("尚无数据", "Nothing to draw yet")).classes("fq-hint")
         return
     axis = {"axisLabel": {"color": soft}, "axisLine": {"lineStyle": {"color": line}}}
-    accent = "#6aa8f0" if visitor.dark else "#1f5fa8"
+    accent, alarm = ("#6aa8f0", "#ff7b72") if visitor.dark else ("#1f5fa8", "#c02626")
     mark = {
         "silent": True,
         "symbol": "none",
-        "lineStyle": {"color": "#c02626", "type": "dashed"},
-        "label": {"formatter": visitor.t("阈值", "threshold"), "color": "#c02626", "position": "insideEndTop"},
+        "lineStyle": {"color": alarm, "type": "dashed"},
+        "label": {"formatter": visitor.t("阈值", "threshold"), "color": alarm, "position": "insideEndTop"},
         "data": [{"yAxis": flag.threshold}],
     }
     ui.echart(
@@ -156,10 +156,26 @@ def history(visitor: Visitor, log: tuple[LogRow, ...]) -> None:
                 if line.before and line.before != line.state:
                     steps = f"{name(STATES, line.before, visitor.lang)} → {name(STATES, line.state, visitor.lang)}"
                     ui.label(steps).classes("fq-hint")
-                if line.reason:
-                    ui.label(f"“{line.reason}”").classes("reason")
+                if reason := _reason(visitor, line):
+                    ui.label(reason).classes("reason")
                 if extra := _extra(visitor, line.detail):
                     ui.label(extra).classes("fq-hint")
+
+
+def _reason(visitor: Visitor, line: LogRow) -> str:
+    """Why, in the visitor's language where the system itself speaks."""
+    t = visitor.t
+    if line.actor is not None or not line.reason:
+        return f"“{line.reason}”" if line.reason else ""
+    if line.action == "miss":
+        step = visitor.label(ACTIONS, line.detail.get("step", ""))
+        return t(f"“{step}”未按时完成", f"“{step}” was not done in time")
+    known = {
+        "escalate": t("仍无人签收，已呼叫下一级", "nobody has acknowledged; the next in the chain is called"),
+        "lapse": t("到时无人确认仍在处置，重新呼叫", "nobody confirmed that it is in hand; the calls start again"),
+        "cancel": t("研判依据已消失", "what it stood on fell away"),
+    }
+    return known.get(line.action, line.reason)
 
 
 def _extra(visitor: Visitor, detail: Any) -> str:
@@ -169,7 +185,7 @@ def _extra(visitor: Visitor, detail: Any) -> str:
         parts.append(visitor.unit(unit))
     if arrived := found.get("arrived"):
         parts.append(visitor.actor(arrived))
-    parts += [str(found[key]) for key in ("plan", "item", "step") if found.get(key)]
+    parts += [str(found[key]) for key in ("plan", "item") if found.get(key)]
     return " · ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ class Remote:
     access: Access
     intake: str
     screening: str
+    client: Callable[[], httpx.AsyncClient] = lambda: httpx.AsyncClient(timeout=5, trust_env=False)
 
     async def petition(self, who: Principal, petition_id: str) -> dict[str, Any]:
         """A petition with its masked text, as intake shows it to this visitor. Raises `RemoteError`."""
@@ -43,7 +45,7 @@ class Remote:
             "Origin": f"{url.scheme}://{url.netloc.decode()}",
         }
         try:
-            async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            async with self.client() as client:
                 answer = await client.request(method, url, headers=headers, json=body)
             found = answer.json()
         except (httpx.HTTPError, ValueError):

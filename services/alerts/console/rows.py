@@ -70,7 +70,7 @@ class Choice:
 def may_see(visitor: Visitor, warning: Warning) -> bool:
     """Whether the warning is there for this visitor at all."""
     units, flag = visitor.console.desk.units, warning.flag
-    return visitor.who.scope(units).shows(
+    return visitor.scope.shows(
         warning.responsible_unit,
         flag.jurisdiction,
         restricted=flag.restricted,

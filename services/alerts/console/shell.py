@@ -210,7 +210,7 @@ def _account(visitor: Visitor) -> None:
         with menu, ui.menu(), ui.element("form").props('method="post" action="/auth/logout"').classes("fq-menu"):
             ui.button(visitor.t("退出登录", "Sign out")).props('type="submit" flat dense no-caps')
         return
-    menu.set_text(f"{visitor.t('演示身份', 'Demo account')}：{role}")
+    menu.set_text(visitor.t(f"演示身份：{role}", f"Demo account: {role}"))
     with menu.classes("demo"), ui.menu(), ui.element("div").classes("fq-menu"):
         for slug in STAFF:
             address = f"/auth/demo?{urlencode({'role': slug, 'next': visitor.address})}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Text, Warning
 from services.alerts.handlers import Desk, Forbidden, Missing
 from services.alerts.labels import STATES, name
-from shared.access import PERMISSIONS, SESSION_IDLE, Access, Principal
+from shared.access import PERMISSIONS, SESSION_IDLE, Access, Principal, Scope
 from shared.clock import BEIJING
 from shared.directory import Lang
 from shared.mongo import Unavailable
@@ -97,6 +98,11 @@ class Visitor:
         unit = self.unit(code)
         return f"{unit}{self.t('主要负责人', ', its head')}" if head else unit
 
+    @cached_property
+    def scope(self) -> Scope:
+        """What this visitor's lists are confined to."""
+        return self.who.scope(self.console.desk.units)
+
     def may(self, permission: str) -> bool:
         """Whether the role holds a permission."""
         return self.who.role in PERMISSIONS[permission]
@@ -157,8 +163,8 @@ REFUSALS: Final[Mapping[str, str]] = {
 }
 
 
-async def arrive(console: Console, request: Request, permission: str | None = "warnings.read") -> Visitor | Response:
-    """The visitor of a request; or the answer instead: to the sign-in, or 403."""
+async def arrive(console: Console, request: Request) -> Visitor | Response:
+    """The visitor of a request; or the answer instead: to the sign-in."""
     query = request.query_params
     path = request.url.path
     address = f"{path}?{request.url.query}" if request.url.query else path
@@ -173,12 +179,8 @@ async def arrive(console: Console, request: Request, permission: str | None = "w
     lang: Lang = "en" if (query.get("lang") or request.cookies.get(LANG_COOKIE)) == "en" else "zh"
     wall = query.get("wall") == "1"
     theme = query.get("theme") or request.cookies.get(THEME_COOKIE) or ("dark" if wall else "light")
-    visitor = Visitor(
-        console, who, lang, theme == "dark", wall, address, console.desk.clock.now(), dict(query.multi_items())
-    )
-    if permission is not None and not visitor.may(permission) and not console.access.demo:
-        return Problem(403, "role-not-allowed", "your role does not see this page").response()
-    return visitor
+    now = console.desk.clock.now()
+    return Visitor(console, who, lang, theme == "dark", wall, address, now, dict(query.multi_items()))
 
 
 def clock_time(at: datetime | None) -> str:

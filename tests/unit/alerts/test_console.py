@@ -1,0 +1,335 @@
+"""What stands behind the console's pages: the shared board, the lines of the list, the map, who may do what and until when."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Request
+
+from services.alerts.console.board import Board
+from services.alerts.console.map import areas, picture
+from services.alerts.console.remote import Remote, RemoteError
+from services.alerts.console.rows import Choice, may_see, next_act, row, spark
+from services.alerts.console.visitor import Console, SignedOut, Visitor, arrive
+from services.alerts.domain.lifecycle import Refused
+from services.alerts.domain.warning import Warning
+from services.alerts.stream import Hub
+from shared.access import COOKIE, Access, Principal, require
+from shared.clock import FixedClock
+from shared.directory import directory
+from shared.mongo import Unavailable
+from shared.tokens import SharedKey, TokenReader
+from shared.web import install
+from tests.support.alerts import BUREAU, flag
+from tests.unit.alerts.desk import OFFICER, Bench
+
+UNIT = Principal("unit.a", "unit", BUREAU)
+
+
+def access_of(clock: FixedClock, *, demo: bool = False, gone: frozenset[str] = frozenset()) -> Access:
+    reader = TokenReader(SharedKey(b"t" * 32), "issuer", "fengqiao", clock)
+    return Access(
+        reader=reader, session_key=b"s" * 32, clock=clock, units=directory(), demo=demo, deactivated=lambda: gone
+    )
+
+
+async def signed_in(access: Access, who: Principal) -> Principal:
+    """The same principal, come by a session cookie."""
+    return await access.session_token(access.session_of(who))
+
+
+async def visitor_of(room: Bench, who: Principal = OFFICER, *, lang: Any = "zh", **more: Any) -> Visitor:
+    access = more.pop("access", None) or access_of(room.clock)
+    board = more.pop("board", None) or Board(room.desk, Hub(room.store))
+    console = Console(room.desk, access, board, Remote(access, "", ""), {})
+    principal = await signed_in(access, who)
+    return Visitor(console, principal, lang, dark=False, wall=False, address="/", used_at=room.clock.now(), **more)
+
+
+async def raised(room: Bench, **more: Any) -> Warning:
+    before = set(room.store.s.warnings)
+    await room.hear(flag(**more))
+    [id] = set(room.store.s.warnings) - before
+    return room.store.s.warnings[id]
+
+
+# -- the board ------------------------------------------------------------------------------------------------------------
+
+
+async def started(room: Bench) -> tuple[Board, Hub]:
+    hub = Hub(room.store)
+    room.store.on_commit = hub.wake
+    await hub.start()
+    board = Board(room.desk, hub)
+    await board.start()
+    await asyncio.wait_for(board.loaded.wait(), 5)
+    return board, hub
+
+
+async def test_a_change_is_read_once_however_many_pages_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Bench()
+    warning = await raised(room)
+    board, hub = await started(room)
+    assert set(board.warnings) == {warning.id}
+    reads: list[str] = []
+    get = room.store.get
+
+    async def counted(id: str) -> Warning | None:
+        reads.append(id)
+        return await get(id)
+
+    monkeypatch.setattr(room.store, "get", counted)
+    watches = [board.watch() for _ in range(50)]
+    pages = [watch.__enter__() for watch in watches]
+    await room.take(warning, "verify")
+    assert [await page.news(5) for page in pages] == [{warning.id}] * 50
+    assert reads == [warning.id]
+    assert board.warnings[warning.id].state == "verified"
+    for watch in watches:
+        watch.__exit__(None, None, None)
+    assert board.pages == 0
+    await board.stop()
+    await hub.stop()
+
+
+async def test_a_page_that_does_not_look_keeps_ids_and_nothing_else() -> None:
+    room = Bench()
+    warning = await raised(room)
+    board, hub = await started(room)
+    with board.watch() as slow, board.watch() as quick:
+        for action in ("verify", "acknowledge", "settle"):
+            await room.take(warning, action, reason="核实")
+            assert await quick.news(5) == {warning.id}
+        assert slow.changed == {warning.id}
+    assert board.warnings == {}
+    await board.stop()
+    await hub.stop()
+
+
+async def test_silence_is_not_taken_for_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Bench()
+    trouble: list[str] = []
+    monkeypatch.setattr("services.alerts.console.board.CHECK_S", 0.02)
+    hub = Hub(room.store)
+    board = Board(room.desk, hub, lambda: trouble)
+    await hub.start()
+    await board.start()
+
+    async def becomes(wanted: str | None) -> None:
+        async with asyncio.timeout(5):
+            while board.pulse.trouble != wanted:
+                await asyncio.sleep(0.01)
+
+    await becomes(None)
+    trouble.append("behind and not moving")
+    await becomes("source")
+    trouble.clear()
+    await becomes(None)
+    head = room.store.head
+
+    async def away() -> int:
+        raise Unavailable
+
+    monkeypatch.setattr(room.store, "head", away)
+    await becomes("store")
+
+    async def ahead() -> int:
+        return hub.at + 3
+
+    monkeypatch.setattr(room.store, "head", ahead)
+    await becomes("behind")
+    monkeypatch.setattr(room.store, "head", head)
+    await becomes(None)
+    await hub.stop()
+    await becomes("stopped")
+    await board.stop()
+
+
+# -- lines ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_button_of_a_line_is_the_next_step_of_this_visitor() -> None:
+    room = Bench()
+    warning = await raised(room, kind="collective_visit", level="II")
+    officer, unit, leader = (
+        await visitor_of(room, OFFICER),
+        await visitor_of(room, UNIT),
+        await visitor_of(room, Principal("leader.a", "leader")),
+    )
+
+    def button(visitor: Visitor) -> str | None:
+        act = next_act(visitor, room.store.s.warnings[warning.id])
+        return act["action"] if act else None
+
+    assert (button(officer), button(unit), button(leader)) == ("acknowledge", "acknowledge", None)
+    seen = []
+    for action, order in (
+        ("acknowledge", {}), ("verify", {}), ("step_done", {"item": "report"}), ("assign", {"unit": BUREAU}),
+    ):  # fmt: skip
+        await room.take(warning.id, action, **order)
+        seen.append(button(officer))
+    assert seen == ["verify", "report", "assign", "plan"]
+    assert button(unit) == "plan"
+
+
+async def test_a_line_says_what_it_shows_and_no_more() -> None:
+    room = Bench()
+    warning = await raised(room)
+    line = row(await visitor_of(room, lang="en"), warning, room.clock.now())
+    assert (line["place"], line["people"], line["stateName"]) == ("Xidong Subdistrict", 5, "raised")
+    assert "petition_ids" not in line
+    assert "matter" not in line
+
+
+async def test_the_trend_counts_what_was_there_by_then() -> None:
+    room = Bench()
+    warning = await raised(room)
+    counts = spark(warning, warning.flag.evidence[-1].at)
+    assert counts[-1] == len(warning.flag.evidence)
+    assert counts == sorted(counts)
+    assert len(counts) == 14
+
+
+def test_a_choice_survives_its_address_and_takes_no_nonsense() -> None:
+    choice = Choice(frozenset({"I", "III"}), "overdue", "raised", BUREAU, "379911001", "车库 & 门")
+    query = dict(httpx.QueryParams(choice.query()))
+    assert Choice.of(query) == choice
+    assert Choice.of({"level": "V,<script>", "kind": "x", "state": "settled"}) == Choice()
+    assert Choice().query() == ""
+
+
+async def test_an_accusation_is_not_there_for_the_accused() -> None:
+    room = Bench()
+    warning = await raised(room, restricted=True, accused_unit=BUREAU, unit=BUREAU, kind="reprisal_risk")
+    assert may_see(await visitor_of(room), warning)
+    assert not may_see(await visitor_of(room, UNIT), warning)
+
+
+# -- who, and until when --------------------------------------------------------------------------------------------------
+
+
+def request(path: str = "/", cookie: str | None = None, query: str = "") -> Request:
+    headers = [(b"cookie", cookie.encode())] if cookie else []
+    return Request(
+        {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": headers,
+         "server": ("alerts", 80), "scheme": "http"}
+    )  # fmt: skip
+
+
+async def test_nobody_is_let_in_without_a_sign_in() -> None:
+    room = Bench()
+    access = access_of(room.clock)
+    console = Console(room.desk, access, Board(room.desk, Hub(room.store)), Remote(access, "", ""), {})
+    for cookie in (None, f"{COOKIE}=forged"):
+        answer = await arrive(console, request("/warnings/1", cookie, "do=plan"))
+        assert not isinstance(answer, Visitor)
+        assert answer.headers["location"] == "/auth/login?next=%2Fwarnings%2F1%3Fdo%3Dplan"
+    visitor = await arrive(console, request(cookie=f"{COOKIE}={access.session_of(OFFICER)}", query="wall=1&lang=en"))
+    assert isinstance(visitor, Visitor)
+    assert (visitor.who.account, visitor.lang, visitor.wall, visitor.dark) == (OFFICER.account, "en", True, True)
+    gone = access_of(room.clock, gone=frozenset({OFFICER.account}))
+    console = Console(room.desk, gone, console.board, console.remote, {})
+    answer = await arrive(console, request(cookie=f"{COOKIE}={access.session_of(OFFICER)}"))
+    assert not isinstance(answer, Visitor)
+    assert answer.status_code == 401
+
+
+async def test_an_action_needs_a_sign_in_that_was_used_and_a_page_one_that_stands() -> None:
+    room = Bench()
+    visitor = await visitor_of(room)
+    room.clock.advance(timedelta(minutes=14))
+    visitor.use()
+    room.clock.advance(timedelta(minutes=14))
+    visitor.use()
+    room.clock.advance(timedelta(minutes=16))
+    with pytest.raises(SignedOut):
+        visitor.use()
+    assert visitor.watching()
+    room.clock.advance(timedelta(hours=8))
+    assert not visitor.watching()
+    gone = await visitor_of(room)
+    gone.console.access._deactivated = lambda: frozenset({OFFICER.account})
+    assert not gone.watching()
+
+
+async def test_the_loser_reads_who_won() -> None:
+    room = Bench()
+    warning = await raised(room)
+    other = Principal("officer.b", "duty_officer")
+    await room.take(warning, "acknowledge", other)
+    with pytest.raises(Refused) as refused:
+        await room.take(warning, "settle", reason="已了结", expected_version=1)
+    assert "officer.b 已在" in (await visitor_of(room)).refusal(refused.value)
+    assert "officer.b was first" in (await visitor_of(room, lang="en")).refusal(refused.value)
+
+
+# -- other services -------------------------------------------------------------------------------------------------------
+
+
+async def test_other_services_are_asked_in_the_visitors_name() -> None:
+    room = Bench()
+    access = access_of(room.clock)
+    app = FastAPI()
+    install(app)
+
+    @app.get("/v1/petitions/{id}")
+    async def petition(id: str, who: Principal = Depends(require(access, "unit"))) -> dict[str, str | None]:
+        return {"petition_id": id, "by": who.account, "unit": who.unit}
+
+    @app.post("/v1/flags/{id}/contest", status_code=201)
+    async def contest(id: str, who: Principal = Depends(require(access))) -> dict[str, str]:
+        return {"flag": id, "by": who.account}
+
+    def client() -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app))
+
+    remote = Remote(access, "http://intake:8001", "http://screening:8002", client)
+    who = await signed_in(access, UNIT)
+    assert await remote.petition(who, "p1") == {"petition_id": "p1", "by": "unit.a", "unit": BUREAU}
+    assert (await remote.contest(who, "f1", "重复"))["by"] == "unit.a"
+    with pytest.raises(RemoteError) as refused:
+        await remote.petition(await signed_in(access, OFFICER), "p1")
+    assert refused.value.code == "role-not-allowed"
+    away = Remote(access, "http://127.0.0.1:9", "http://127.0.0.1:9")
+    with pytest.raises(RemoteError) as refused:
+        await away.petition(who, "p1")
+    assert refused.value.code == "unreachable"
+
+
+# -- the map --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_map_is_drawn_from_plain_geojson() -> None:
+    square = [[[117.0, 36.0], [117.2, 36.0], [117.2, 36.1], [117.0, 36.1], [117.0, 36.0]]]
+    document = {
+        "type": "FeatureCollection",
+        "features": [
+            {"properties": {"code": "379911001"}, "geometry": {"type": "Polygon", "coordinates": square}},
+            {
+                "properties": {"adcode": 379911002},
+                "geometry": {"type": "MultiPolygon", "coordinates": [square, square]},
+            },
+            {"properties": {"code": '"><script>'}, "geometry": {"type": "Polygon", "coordinates": square}},
+            {"properties": {"code": "379911003"}, "geometry": {"type": "Point", "coordinates": [1, 2]}},
+        ],
+    }
+    found = areas(document)
+    assert [(area.code, len(area.rings)) for area in found] == [("379911001", 1), ("379911002", 2)]
+    drawn = picture(found)
+    assert drawn.width == 600
+    assert drawn.height == pytest.approx(600 * 0.1 / (0.2 * 0.8085), rel=0.01)
+    assert drawn.areas[0].path.startswith("M0.0 ")
+    assert areas({}) == []
+    assert picture([]).areas == ()
+
+
+def test_the_styles_and_scripts_name_nothing_outside() -> None:
+    folder = Path(__file__).parents[3] / "services" / "alerts" / "console"
+    for file in folder.glob("*.[cj]s*"):
+        assert "http://" not in file.read_text(encoding="utf-8")
+        assert "https://" not in file.read_text(encoding="utf-8")
