@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from deploy.commands.up import Stopped, stopped_by_signals
+from deploy.commands.up import Ending, Stopped, stopped_by_signals
 from deploy.local.errors import LocalStackError
 from deploy.local.supervise import Supervisor
 from deploy.simulator.district import District, Filing
@@ -37,14 +37,16 @@ def demo(
     file = ready_file or state / "ready.json"
     supervisor = Supervisor(state, ready_file=file, reuse=keep, say=lambda line: console.print(line, markup=False))
     try:
-        with stopped_by_signals(supervisor), contextlib.suppress(Stopped), supervisor:
-            asyncio.run(_show(console, supervisor.ready, days, seconds, seed or int(time.time()), once=once))
+        with stopped_by_signals(supervisor) as ending, contextlib.suppress(Stopped), supervisor:
+            asyncio.run(_show(console, supervisor.ready, ending, days, seconds, seed or int(time.time()), once=once))
     except LocalStackError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from None
 
 
-async def _show(console: Console, ready: dict[str, Any], days: float, seconds: float, seed: int, *, once: bool) -> None:
+async def _show(
+    console: Console, ready: dict[str, Any], ending: Ending, days: float, seconds: float, seed: int, *, once: bool
+) -> None:
     start = datetime.now(UTC) - timedelta(days=days)
     district = District(seed, start, days)
     player = Player(ready["intake"], ready["tokens"]["duty_officer"], start)
@@ -53,7 +55,7 @@ async def _show(console: Console, ready: dict[str, Any], days: float, seconds: f
         "受理 intake       ": ready["intake"],
         "考评 assessment   ": ready["assessment"],
     }
-    with View(console, addresses) as view:
+    with ending.cancelling(), View(console, addresses) as view:
         listener = asyncio.create_task(_listen(view, ready))
         try:
             await player.play(district, seconds=seconds, told=view.played)

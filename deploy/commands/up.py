@@ -1,9 +1,12 @@
 """`fengqiao up`: Kafka, MongoDB and the four services in the foreground."""
 
+import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -18,26 +21,48 @@ from deploy.local.supervise import Supervisor
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopped(BaseException):
-    """The user or the system asked the program to end."""
+class Stopped(KeyboardInterrupt):
+    """The user or the system asked the program to end. An event loop lets it through from whatever task it hits."""
+
+
+@dataclass
+class Ending:
+    """How the first signal ends the program: `by` is called where it is set, else `Stopped` is raised."""
+
+    by: Callable[[], object] | None = None
+    asked: bool = False
+
+    @contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Cancel the running task at the signal: an exception raised meanwhile would end only the task it hits."""
+        task = asyncio.current_task()
+        assert task is not None  # this is entered in a coroutine
+        self.by = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise (Stopped if self.asked else asyncio.CancelledError) from None
+        finally:
+            self.by = None
 
 
 @contextmanager
-def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Raise `Stopped` at the first SIGINT, SIGTERM or SIGHUP within the block; at a second one kill what is left."""
-    asked = False
+def stopped_by_signals(supervisor: Supervisor) -> Iterator[Ending]:
+    """End the block with `Stopped` at the first SIGINT, SIGTERM or SIGHUP; at a second one kill what is left."""
+    ending = Ending()
 
     def act(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        if ending.asked:
             supervisor.hurry()
-        else:
-            asked = True
+            return
+        ending.asked = True
+        if ending.by is None:
             raise Stopped
+        ending.by()
 
     before = {number: signal.signal(number, act) for number in _SIGNALS}
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -54,9 +54,8 @@ class Player:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         gate = asyncio.Semaphore(AT_ONCE)
-        pending: set[asyncio.Task[None]] = set()
         speed = timedelta(days=district.days) / seconds
-        async with self.client() as client:
+        async with self.client() as client, asyncio.TaskGroup() as sending:
             for happening in district.happenings():
                 due = begun + (happening.at - district.start) / speed
                 while (wait := due - loop.time()) > 0:
@@ -64,12 +63,9 @@ class Player:
                     told(self.tally)
                     await asyncio.sleep(min(wait, _LOOK_EVERY_S))
                 await gate.acquire()
-                task = asyncio.create_task(self._send(client, happening, gate))
-                pending.add(task)
-                task.add_done_callback(pending.discard)
+                sending.create_task(self._send(client, happening, gate))
                 self.tally.at = happening.at
                 told(self.tally)
-            await asyncio.gather(*pending)
         told(self.tally)
 
     async def send(self, client: httpx.AsyncClient, happening: Happening) -> None:
