@@ -165,8 +165,11 @@ class Tx(Protocol):
     async def add_flags(self, rows: Sequence[FlagRow]) -> None:
         """Keep flag events."""
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[FindingRow]:
-        """Set where obligations stand; gives the rows that changed anything (older news is left out)."""
+    async def begin(self) -> None:
+        """Take the stream's counter now: others wait from here on, instead of making a long transaction start again."""
+
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
+        """Set where obligations stand; gives those that changed anything, with their old unit and state. Older news is no news."""
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""

@@ -165,19 +165,23 @@ async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> lis
         row = _finding(one.event.data)
         if row.id not in last or row.at >= last[row.id][0].at:
             last[row.id] = (row, one)
-    changed = await tx.set_findings([row for row, _ in last.values()])
-    if not changed:
+    await tx.begin()
+    touched: dict[tuple[str, str, str], Heard] = {}
+    for row, before in await tx.set_findings([row for row, _ in last.values()]):
+        for unit, state in {before or (row.unit, row.state), (row.unit, row.state)}:
+            if state in _KIND_OF_STATE:
+                touched[(unit, row.obligation, state)] = last[row.id][1]
+    if not touched:
         return []
-    touched = {(row.unit, row.obligation): last[row.id][1] for row in changed}
-    keys = {(kind, matter_of(unit, name)) for unit, name in touched for kind in _KIND_OF_STATE.values()}
+    keys = {(_KIND_OF_STATE[state], matter_of(unit, name)) for unit, name, state in touched}
     changes = Changes(await tx.latest(keys), policies)
-    for (unit, obligation), one in touched.items():
-        for state, kind in _KIND_OF_STATE.items():
-            latest = changes.latest.get((kind, matter_of(unit, obligation)))
-            group = await tx.finding_group(unit, obligation, state)
-            change = _finding_change(group, kind, unit, obligation, latest, one, policies)
-            if change is not None:
-                changes.add(change)
+    for (unit, obligation, state), one in touched.items():
+        kind = _KIND_OF_STATE[state]
+        latest = changes.latest.get((kind, matter_of(unit, obligation)))
+        group = await tx.finding_group(unit, obligation, state)
+        change = _finding_change(group, kind, unit, obligation, latest, one, policies)
+        if change is not None:
+            changes.add(change)
     return await changes.save(tx)
 
 

@@ -53,7 +53,12 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     STREAM: [IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=KEEP_STREAM_S)],
     COUNTERS: [],
     FLAGS: [IndexModel([("warning_id", ASCENDING), ("at", ASCENDING)], name="warning")],
-    FINDINGS: [IndexModel([("unit", ASCENDING), ("obligation", ASCENDING), ("state", ASCENDING)], name="group")],
+    FINDINGS: [
+        IndexModel([(name, ASCENDING) for name in ("unit", "obligation", "state", "due")], name="earliest"),
+        IndexModel(
+            [("unit", ASCENDING), ("obligation", ASCENDING), ("state", ASCENDING), ("at", DESCENDING)], name="newest"
+        ),
+    ],
     TIMERS: [
         IndexModel([("due", ASCENDING)], name="due"),
         IndexModel([("subject", ASCENDING), ("kind", ASCENDING)], name="subject"),

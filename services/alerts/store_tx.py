@@ -147,16 +147,24 @@ class MongoTx:
         if rows:
             await self._mongo[FLAGS].insert_many([codec.dump_flag(row) for row in rows], session=self._session)
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[FindingRow]:
-        """Set where obligations stand; gives the rows that changed anything."""
+    async def begin(self) -> None:
+        """Take the stream's counter now; others wait from here on."""
+        await self._mongo[COUNTERS].update_one(
+            {"_id": STREAM}, {"$inc": {"taken": 1, "n": 0}}, upsert=True, session=self._session
+        )
+
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
+        """Set where obligations stand; gives the rows that changed anything, and their old unit and state."""
         ids = [row.id for row in rows]
-        cursor = self._mongo[FINDINGS].find({"_id": {"$in": ids}}, {"at": 1, "state": 1}, session=self._session)
+        cursor = self._mongo[FINDINGS].find(
+            {"_id": {"$in": ids}}, {"at": 1, "state": 1, "unit": 1}, session=self._session
+        )
         known = {found["_id"]: found async for found in cursor}
         changed = [row for row in rows if _is_news(known.get(row.id), row)]
         if changed:
             writes = [ReplaceOne({"_id": row.id}, _finding(row), upsert=True) for row in changed]
             await self._mongo[FINDINGS].bulk_write(writes, ordered=False, session=self._session)
-        return changed
+        return [(row, _place(known.get(row.id))) for row in changed]
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""
@@ -257,6 +265,10 @@ class MongoTx:
         await audit.record(
             self._mongo, self._session, actor=actor, action=action, object=object, at=at, reason=reason, detail=detail
         )
+
+
+def _place(known: Document | None) -> tuple[str, str] | None:
+    return (known["unit"], known["state"]) if known else None
 
 
 def _is_news(known: Document | None, row: FindingRow) -> bool:

@@ -211,6 +211,13 @@ async def test_deadlines_are_sets_and_come_in_any_order(store: Store) -> None:
     assert [(w.kind, w.episode) for w in await all_warnings(store, states=frozenset({"raised"}))] == [("overdue", 2)]
 
 
+async def test_a_petition_that_moves_to_another_unit_leaves_the_first(store: Store) -> None:
+    await findings_in(store, finding("p1", "breached"))
+    await findings_in(store, finding("p1", "breached", unit="379911001", minute=5))
+    found = {w.responsible_unit: w.state for w in await all_warnings(store)}
+    assert found == {BUREAU: "cancelled", "379911001": "raised"}
+
+
 async def test_timers_are_started_once_brought_forward_and_dropped(store: Store) -> None:
     def at(minutes: int) -> Any:
         return AT + timedelta(minutes=minutes)

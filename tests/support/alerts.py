@@ -130,6 +130,9 @@ class Alerts(Spine):
         self.processes.append(process)
         return process
 
+    def log(self, instance: str = "alerts-0") -> str:
+        return super().log(instance)
+
     def url(self, instance: str = "alerts-0") -> str:
         return f"http://127.0.0.1:{self.ports[instance]}"
 
@@ -147,7 +150,7 @@ class Alerts(Spine):
                 return False
 
         try:
-            await until(ready, seconds=30, what="healthy alerts")
+            await until(ready, seconds=90, what="healthy alerts")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log(instance)[-3000:]}") from None
 

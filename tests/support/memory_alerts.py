@@ -106,13 +106,16 @@ class MemoryTx:
             assert row.id not in self.s.flags
             self.s.flags[row.id] = row
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[FindingRow]:
+    async def begin(self) -> None:
+        pass
+
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
         changed = []
         for row in rows:
             known = self.s.findings.get(row.id)
             if known is None or row.at > known.at or (row.at == known.at and row.state != known.state == "due_soon"):
                 self.s.findings[row.id] = row
-                changed.append(row)
+                changed.append((row, (known.unit, known.state) if known else None))
         return changed
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
