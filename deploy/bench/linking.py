@@ -30,7 +30,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 SPACING = timedelta(seconds=60)
 CHARACTERS = 400
 CHUNK = 2_000
-WORDS, SAID = 30, 50  # of the words of a grievance, and how many of a message's 200 are from them
+WORDS, SAID = 40, 90  # of the words of a grievance, and how many of a message's 200 are from them
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class County:
             pieces = self._some(CHARACTERS // 2)
             for at, word in zip(self._random.integers(len(pieces), size=SAID + 2), [place, place, *own], strict=True):
                 pieces[at] = word
-            title = f"{place}{own[0]}{own[1]}{self._some(1)[0]}"
+            title = f"{place}{words[0]}{words[1]}{own[0]}{self._some(1)[0]}"
             text = "".join(piece + ("," if n % 8 == 7 else "") for n, piece in enumerate(pieces))[:CHARACTERS]
             message = Message(f"m{number}", f"p{number % 50_021}", START + SPACING * number, title, text)
             yield Row(message, matter_id(f"truth-{which}"))
@@ -84,6 +84,7 @@ def measure(live: int, adds: int, queries: int, progress: Progress) -> dict[str,
     county = County(max(50, live // 4))
     linker = Linker(LinkConfig(window=SPACING * live, lateness=timedelta(0)))
     task = progress.add_task(f"{live:,} live", total=live + adds + queries)
+    truth: dict[str, str] = {}
     gc.collect()
     before, text, spent = psutil.Process().memory_info().rss, 0, 0.0
     for start in range(0, live, CHUNK):
@@ -96,13 +97,16 @@ def measure(live: int, adds: int, queries: int, progress: Progress) -> dict[str,
     del rows
     gc.collect()
     beside = (psutil.Process().memory_info().rss - before - text) / live
+    for row in County(max(50, live // 4)).rows(live):
+        truth[row.message.id] = row.matter
     messages = list(county.rows(adds + queries, live))
+    truth.update((row.message.id, row.matter) for row in messages)
     clock, cpu = time.perf_counter(), time.process_time()
     for row in messages[:adds]:
         linker.add(row.message)
     wall, cpu = time.perf_counter() - clock, time.process_time() - cpu
     progress.advance(task, adds)
-    brute = _brute(linker, messages[adds:], progress, task)
+    brute = _brute(linker, messages[adds:], truth, progress, task)
     return {
         "live": live,
         "restored_per_second": live / spent,
@@ -119,7 +123,7 @@ def measure(live: int, adds: int, queries: int, progress: Progress) -> dict[str,
     }
 
 
-def _brute(linker: Linker, asked: list[Row], progress: Progress, task: Any) -> dict[str, Any]:
+def _brute(linker: Linker, asked: list[Row], truth: dict[str, str], progress: Progress, task: Any) -> dict[str, Any]:
     """The nearest live message by cosine of character 2- and 3-grams, and the matter that each way chooses."""
     vectors = HashingVectorizer(
         analyzer="char", ngram_range=(2, 3), n_features=1 << 20, alternate_sign=False, dtype=np.float32
@@ -134,16 +138,18 @@ def _brute(linker: Linker, asked: list[Row], progress: Progress, task: Any) -> d
     matrix.data /= np.repeat(np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()), np.diff(matrix.indptr))
     columns = matrix.T.tocsr()
     answers, spent = [], 0.0
+    alive = {truth[name] for name in ids}
     for row in asked:
         message = row.message
         clock = time.perf_counter()
         query = vectors.transform([message.title * 3 + message.text]).multiply(rarity).tocsr()
         nearest = ids[int((query @ columns).toarray().argmax())]
         spent += time.perf_counter() - clock
-        if linker.members(row.matter):
+        if row.matter in alive:
             found = linker.similar(message.title, message.text, 1)
-            linked, brute = found[0].matter if found else None, linker.matter_of(nearest)
-            answers.append((linked == brute, linked == row.matter, brute == row.matter))
+            linked = truth[found[0].example] if found else None
+            same = bool(found) and found[0].matter == linker.matter_of(nearest)
+            answers.append((same, linked == row.matter, truth[nearest] == row.matter))
         progress.advance(task)
     return {"rate": len(asked) / spent, "answers": answers}
 

@@ -111,4 +111,4 @@ class LinkConfig:
     posted: int = 64
     probed: int = 128
     depth: int = 24
-    candidates: int = 6
+    candidates: int = 4
