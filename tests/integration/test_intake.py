@@ -26,32 +26,6 @@ async def intake(stack: Stack, tmp_path: Path) -> AsyncIterator[IntakeProcess]:
     service.close()
 
 
-@pytest.mark.parametrize(
-    "boundary", ["intake.before_transaction", "intake.in_transaction", "mongo.before_commit", "intake.after_commit"]
-)
-async def test_a_process_that_dies_at_a_boundary_loses_and_doubles_nothing(
-    intake: IntakeProcess, boundary: str
-) -> None:
-    process = intake.start(FAILPOINT=f"{boundary}:2:exit")
-    await intake.healthy()
-    async with intake.client() as client:
-        assert (await intake.file(client, "k0")).status_code == 201
-        waiting = asyncio.create_task(intake.file(client, "k1"))
-        assert await asyncio.to_thread(process.wait, 30) == 137
-        intake.start()
-        answer = await waiting
-        again = await intake.file(client, "k1")
-    assert answer.status_code == 201
-    assert again.json() == answer.json()
-    assert (again.headers["idempotent-replayed"], "idempotent-replayed" in answer.headers) == (
-        "true",
-        boundary == "intake.after_commit",
-    )
-    events = await intake.published(2)
-    assert len(events) == 2
-    assert set((await intake.counts()).values()) == {2}
-
-
 async def test_kills_under_load(intake: IntakeProcess) -> None:
     intake.start()
     await intake.healthy()
