@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.alerts import codec
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
-from services.alerts.domain.timers import Plan, Timer
+from services.alerts.domain.timers import Plan, Timer, merged
 from services.alerts.domain.warning import Change, Warning
 from services.alerts.ports import Delivery, FindingGroup, FindingRow, FlagRow, Key, StreamRow
 from services.alerts.rows import log_row, stream_row
@@ -86,8 +86,7 @@ class MongoTx:
         )
         await self._mongo[STREAM].insert_many([codec.dump_stream(row) for row, _ in rows], session=self._session)
         await outbox.enqueue(self._mongo, self._session, [event for _, event in rows], prefix=self._prefix)
-        for _, plan in changes:
-            await self.set_timers(plan)
+        await self.set_timers(merged(plan for _, plan in changes))
 
     async def _write_warnings(self, changes: Sequence[tuple[Change, StreamRow]]) -> None:
         newest: dict[str, tuple[Change, StreamRow]] = {}

@@ -9,7 +9,7 @@ from typing import Final
 from services.alerts.domain.escalation import Policies, next_call
 from services.alerts.domain.lifecycle import Act, apply
 from services.alerts.domain.notify import GROUP_INTERVAL, Reason, Told, group_key, needs_telling, told_now, unmuted
-from services.alerts.domain.timers import Plan, Timer, after_change, flush_at
+from services.alerts.domain.timers import Plan, Timer, after_change, flush_at, next_step_timer
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Desk, summary
 from services.alerts.ports import Delivery, Tx
@@ -94,14 +94,26 @@ async def _act(tx: Tx, policies: Policies, timer: Timer, action: str, now: datet
 
 
 async def _miss(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> None:
+    """Say of each step that is due and not done that it was missed; then wait for the next."""
     warning = await tx.warning(timer.subject)
-    name = timer.detail.get("step")
-    step = next((step for step in warning.steps if step.id == name), None) if warning else None
-    if warning is None or step is None or not warning.open or step.done_at or step.missed or step.due > now:
+    if warning is None or not warning.open:
         return
-    act = Act("miss", "system", now, timer.id, f"not done in time: {name}", payload=name, detail={"step": step.id})
-    change = apply(warning, act)
-    await tx.save([(change, after_change(change, policies))])
+    changes = []
+    for step in warning.steps:
+        if step.done_at is None and not step.missed and step.due <= now:
+            cause = f"{timer.id}/{step.id}"
+            act = Act(
+                "miss", "system", now, cause, f"not done in time: {step.id}", payload=step.id, detail={"step": step.id}
+            )
+            change = apply(warning, act)
+            changes.append((change, after_change(change, policies)))
+            warning = change.warning
+    if changes:
+        await tx.save(changes)
+        return
+    following = next_step_timer(warning)
+    if following is not None:
+        await tx.set_timers(Plan(sooner=(following,)))
 
 
 async def _unmute(tx: Tx, timer: Timer, now: datetime) -> None:

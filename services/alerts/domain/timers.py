@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.alerts.domain.escalation import Policies, next_call
 from services.alerts.domain.notify import group_key, group_wait
-from services.alerts.domain.warning import Change
+from services.alerts.domain.warning import Change, Warning
 
 TELLING: Final = frozenset({"raise", "update", "settle", "discard", "cancel", "lapse", "escalate"})
 """Actions after which receivers may have to be told; the group decides when its flush timer fires."""
@@ -39,33 +40,64 @@ def after_change(change: Change, policies: Policies) -> Plan:
     """Timers to start and to drop with this change, in the same transaction."""
     warning = change.warning
     start: list[Timer] = []
+    sooner: list[Timer] = []
     drop: list[tuple[str, str]] = []
-    if warning.answered:  # closed is answered too
-        drop.append(("escalation", warning.id))
-    if not warning.open:
-        drop += [("lapse", warning.id), ("step", warning.id)]
-    elif change.chain_started or change.action == "escalate":
-        drop.append(("escalation", warning.id))
+    if change.action not in ("raise", "update", "escalate"):  # only a person's acts end what was running
+        drop += _ended(change)
+    if warning.open and (change.chain_started or change.action == "escalate"):
+        if change.before is not None:
+            drop.append(("escalation", warning.id))
         start += _escalation(change, policies)
-    if warning.open and warning.acknowledged_until is None:
-        drop.append(("lapse", warning.id))
     if change.action == "acknowledge" and warning.acknowledged_until is not None:
-        drop.append(("lapse", warning.id))
         start.append(Timer(f"{warning.id}/lapse/{warning.version}", "lapse", warning.id, warning.acknowledged_until))
-    if warning.open and change.action in ("raise", "update", "assign"):
-        start += [
-            Timer(
-                f"{warning.id}/step/{step.id}/{int(step.due.timestamp())}",
-                "step",
-                warning.id,
-                step.due,
-                {"step": step.id},
-            )
-            for step in warning.steps
-            if step.done_at is None and not step.missed
-        ]
-    sooner = (flush(change),) if change.action in TELLING and change.action != "escalate" else ()
-    return Plan(tuple(start), sooner, tuple(dict.fromkeys(drop)))
+    step = next_step_timer(warning)
+    if step is not None:
+        sooner.append(step)
+    if change.action in TELLING and change.action != "escalate":
+        sooner.append(flush(change))
+    return Plan(tuple(start), tuple(sooner), tuple(dict.fromkeys(drop)))
+
+
+def _ended(change: Change) -> list[tuple[str, str]]:
+    warning = change.warning
+    ended = []
+    if warning.answered:  # closed is answered too
+        ended.append(("escalation", warning.id))
+    if not warning.open:
+        ended += [("lapse", warning.id), ("step", warning.id)]
+    elif warning.acknowledged_until is None or change.action == "acknowledge":
+        ended.append(("lapse", warning.id))
+    return ended
+
+
+def next_step_timer(warning: Warning) -> Timer | None:
+    """One timer a warning for the step that is due next: when it fires it looks at all of them and sets the next."""
+    if not warning.open:
+        return None
+    due = min((step.due for step in warning.steps if step.done_at is None and not step.missed), default=None)
+    return Timer(f"{warning.id}/step", "step", warning.id, due) if due else None
+
+
+def merged(plans: Iterable[Plan]) -> Plan:
+    """Several plans of one transaction as one: drops apply to what was there before and to what came before them."""
+    start: dict[str, Timer] = {}
+    sooner: dict[str, Timer] = {}
+    drop: dict[tuple[str, str], None] = {}
+    of: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for plan in plans:
+        for key in plan.drop:
+            drop[key] = None
+            for id in of.pop(key, ()):
+                start.pop(id, None)
+                sooner.pop(id, None)
+        for timer in plan.start:
+            start.setdefault(timer.id, timer)
+            of[(timer.kind, timer.subject)].add(timer.id)
+        for timer in plan.sooner:
+            known = sooner.get(timer.id)
+            sooner[timer.id] = timer if known is None or timer.due < known.due else known
+            of[(timer.kind, timer.subject)].add(timer.id)
+    return Plan(tuple(start.values()), tuple(sooner.values()), tuple(drop))
 
 
 def _escalation(change: Change, policies: Policies) -> list[Timer]:
