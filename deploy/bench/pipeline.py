@@ -99,7 +99,7 @@ async def _applied(stores: dict[str, Any]) -> dict[str, int]:
 async def latency(running: System, rate: float, seconds: float, progress: Progress) -> dict[str, Any]:
     """From the moment a petition is sent to the moment its warning is on the stream, at a fixed rate."""
     run = f"lat-{uuid.uuid4().hex[:8]}"
-    draw = random.Random(11)
+    draw = random.Random(run)
     sent: dict[str, float] = {}
     shown: dict[str, float] = {}
     count = int(rate * seconds)

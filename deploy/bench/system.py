@@ -52,12 +52,12 @@ def draft(n: int, run: str, draw: random.Random) -> Draft:
 def visit(n: int, run: str, draw: random.Random) -> Draft:
     """A visit of six people on a matter of its own: a warning must come of it."""
     one = draft(n, run, draw)
-    tag = f"{draw.getrandbits(48):012x}"
+    words = "".join(chr(draw.randint(0x4E00, 0x9FA5)) for _ in range(60))  # like no other: a matter of its own
     body = {
         **one.body,
         "channel": "visit",
-        "title": f"{tag}厂的工资问题",
-        "text": f"{tag}厂六名职工来访,反映{tag}工资未发。",
+        "title": f"{words[:8]}工资",
+        "text": f"{words[:8]},{words[8:30]}。{words[30:]}。",
         "headcount": 6,
         "representatives": 3,
     }
