@@ -191,7 +191,7 @@ class Access:
         found = await self.session(request)
         if found is None:
             raise _refused(TokenError("token-missing", "sign in, or send Authorization: Bearer with a token"))
-        check_origin(request)
+        check_origin(request, self.settings.public_url)
         return found
 
     async def session(self, request: Request) -> Principal | None:
@@ -284,15 +284,20 @@ def check_role(principal: Principal, roles: tuple[str, ...]) -> None:
         raise Problem(403, "role-not-allowed", f"this needs one of the roles {', '.join(sorted(roles))}")
 
 
-def check_origin(request: Request) -> None:
-    """Refuse a state-changing request that another site made with this browser's cookie (403 `cross-site`)."""
+def check_origin(request: Request, public_url: str = "") -> None:
+    """Refuse a state-changing request that another site made with this browser's cookie (403 `cross-site`).
+
+    Behind a proxy that ends TLS the browser's origin is that of `public_url`, not the one this process sees.
+    """
     if request.method in _SAFE_METHODS:
         return
     origin = request.headers.get("origin")
     if origin is None and request.headers.get("sec-fetch-site") == "same-origin":
         return
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    if origin is None or origin.lower() != own.lower():
+    own = {f"{request.url.scheme}://{request.headers.get('host', '')}".lower()}
+    if public_url:
+        own.add("/".join(public_url.lower().split("/")[:3]))
+    if origin is None or origin.lower() not in own:
         raise Problem(403, "cross-site", "a request with a session cookie has to come from this site's own pages")
 
 

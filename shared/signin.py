@@ -69,7 +69,7 @@ def sign_in_routes(
 
     @router.post("/logout")
     async def logout(request: Request) -> Response:
-        check_origin(request)
+        check_origin(request, access.settings.public_url)
         response = RedirectResponse("/", 303)
         access.sign_out(response)
         return response

@@ -296,6 +296,15 @@ def test_a_post_with_a_cookie_has_to_come_from_our_own_pages(clock):
     assert client.post("/act", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
+def test_behind_a_proxy_the_public_address_counts(clock):
+    access = make_access(clock)
+    access.settings = AccessSettings(public_url="https://fq.gov.test/")
+    client = client_of(access)
+    client.cookies.set(COOKIE, signed_in(access, Principal("a1", "duty_officer")))
+    assert client.post("/act", headers={"Origin": "https://fq.gov.test"}).status_code == 200
+    assert client.post("/act", headers={"Origin": "https://fq.gov.test.evil.test"}).status_code == 403
+
+
 def test_a_plain_demo_cookie_is_worth_nothing_in_production(clock):
     demo, production = make_access(clock), make_access(clock, demo=False)
     response = PlainTextResponse("")
