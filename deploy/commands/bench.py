@@ -72,3 +72,16 @@ def stream(
 
     if not bench(clients, json):
         raise typer.Exit(1)
+
+
+@app.command("backtest")
+def backtest(
+    counties: Annotated[int, typer.Option(min=1)] = 8,
+    per_day: Annotated[float, typer.Option(min=1, help="petitions a day in each county")] = 60,
+    days: Annotated[float, typer.Option(min=1)] = 365,
+    json: Json = None,
+) -> None:
+    """Linking and rules over a year of a made-up city, county by county, without Kafka and MongoDB."""
+    from deploy.bench.backtest import bench
+
+    bench(counties, per_day, days, json)

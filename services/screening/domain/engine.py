@@ -285,10 +285,10 @@ class County:
             history = self.histories.get(name)
             if history is None:
                 history = self.histories[name] = History(name)
-            history.add(item, self.policies, self.rate)
+            late = history.add(item, self.policies, self.rate)
             touched.add(name)
-            if history.merged_into is not None and (history.stale or isinstance(item[1], Join)):
-                while history.merged_into is not None:
+            if history.absorbed and (late or isinstance(item[1], Join)):  # what absorbed it has to look again
+                while history.absorbed and history.merged_into is not None:
                     history = self.histories[history.merged_into]
                     history.stale = True
                     touched.add(history.id)

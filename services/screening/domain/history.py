@@ -80,28 +80,32 @@ class History:
     stale: bool = False
     sequence: int = 0
     merged_into: str | None = None
+    absorbed: bool = False
 
-    def add(self, item: Input, policies: Policies, rate: CountyRate) -> None:
-        """Take in one input; in order it is a step of the fold, out of order it marks the fold as stale."""
+    def add(self, item: Input, policies: Policies, rate: CountyRate) -> bool:
+        """Take in one input; in order it is a step of the fold. True where it came out of order: the fold is stale."""
         if isinstance(item[1], Absorb):
             item[1].other.fold(policies, rate)
+        self.absorbed = self.absorbed or isinstance(item[1], Absorbed)
         if not self.inputs or item[0] > self.inputs[-1][0]:
             self.inputs.append(item)
             if self.state is not None and not self.stale:
                 _step(self.state, item, policies, rate)
             elif self.state is None and not (len(self.inputs) == 1 and plain(item[1])):
                 self.stale = True
-            return
+            return False
         place = bisect_right(self.inputs, item[0], key=_KEY)
         if place and self.inputs[place - 1][0] == item[0]:
-            return  # the same input again
+            return False  # the same input again
         self.inputs.insert(place, item)
         self.stale = True
+        return True
 
     def remove(self, keys: Iterable[tuple[datetime, int, str]]) -> None:
         """Take inputs back."""
         gone = set(keys)
         self.inputs = [item for item in self.inputs if item[0] not in gone]
+        self.absorbed = any(isinstance(happening, Absorbed) for _, happening in self.inputs)
         self.stale = True
 
     def fold(self, policies: Policies, rate: CountyRate) -> None:

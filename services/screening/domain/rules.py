@@ -36,11 +36,7 @@ def collective_visit(
     """A visit with headcount ≥ `min_persons`; the largest of the time the flag stands gives the level."""
     rule = policy.rules.collective_visit
     since = state.since(at, rule.expires_days, "collective_visit")
-    visits = [
-        m.filing
-        for m in state.members.values()
-        if m.filing.channel in VISITS and (m.filing.headcount or 0) >= rule.min_persons and m.filing.at > since
-    ]
+    visits = [v for v in state.visits.values() if (v.headcount or 0) >= rule.min_persons and v.at > since]
     if not visits:
         return None
     return _found(
@@ -120,16 +116,11 @@ def cross_level_risk(
     since = state.since(at, rule.expires_days, "cross_level_risk")
     overdue = tuple(p for p, case in state.cases.items() if case.overdue(at, policy.reply_days))
     contested = tuple(p for p, case in state.cases.items() if case.contested_at is not None)
-    announced = tuple(
-        m.filing.id
-        for m in state.members.values()
-        if m.filing.signals and m.filing.at > since and m.filing.says("announced_escalation")
-    )
+    announced = tuple(p for p, filing in state.announced.items() if filing.at > since)
     grounds = (bool(overdue), bool(contested), bool(announced))
     if sum(grounds) < rule.grounds:
         return None
-    climbed = tuple(m.filing.id for m in state.members.values() if m.filing.climb > 0)
-    repeated = len(state.members) - len({m.filing.petitioner for m in state.members.values()})
+    climbed, repeated = tuple(state.climbed), state.repeated
     if not climbed and not repeated:
         return None
     grounded = {p for p in (*overdue, *contested, *announced, *climbed) if p in state.members}
@@ -279,14 +270,13 @@ def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: da
 
 def _against(state: MatterState) -> tuple[tuple[str, float], ...]:
     found = []
-    copies = sum(1 for m in state.members.values() if m.copy)
+    copies = state.copies
     answered = sum(1 for case in state.cases.values() if case.settled)
-    visits = sum(1 for m in state.members.values() if m.filing.channel in VISITS)
     if copies:
         found.append(("copies", float(copies)))
     if answered:
         found.append(("answered", float(answered)))
-    if not visits:
+    if not state.visits:
         found.append(("no_visit", 1.0))
     return tuple(found)
 

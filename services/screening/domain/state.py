@@ -6,9 +6,11 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from services.screening.domain.flags import Episode
 from services.screening.domain.petitions import Case, Filing
+from services.screening.domain.policy import VISITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,21 @@ class Member:
 
 @dataclass(slots=True)
 class MatterState:
-    """What the rules look at. Nothing here says anything about a person: pseudonyms are compared and counted only."""
+    """What the rules look at. Nothing here says anything about a person: pseudonyms are compared and counted only.
+
+    `newest`: petitioner → when they last wrote, the earliest first. `visits`, `announced`, `climbed`: the members of which
+    the rules ask that, so that a matter of thousands costs no more a petition than one of ten.
+    """
 
     id: str
     members: dict[str, Member] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     times: list[datetime] = field(default_factory=list)
+    own: dict[str, list[Filing]] = field(default_factory=dict)
+    visits: dict[str, Filing] = field(default_factory=dict)
+    announced: dict[str, Filing] = field(default_factory=dict)
+    climbed: dict[str, Filing] = field(default_factory=dict)
+    copies: int = 0
     cases: dict[str, Case] = field(default_factory=dict)
     repeats: list[tuple[str, str]] = field(default_factory=list)
     open: dict[tuple[str, str], Episode] = field(default_factory=dict)
@@ -47,32 +58,60 @@ class MatterState:
         if filing.id in self.members:
             return
         self.members[filing.id] = member
+        self.own.setdefault(filing.petitioner, []).append(filing)
+        self.copies += member.copy
+        if filing.channel in VISITS:
+            self.visits[filing.id] = filing
+        if filing.signals and filing.says("announced_escalation"):
+            self.announced[filing.id] = filing
+        if filing.climb > 0:
+            self.climbed[filing.id] = filing
         if member.counts:
             insort(self.times, filing.at)
-            if filing.at > self.newest.get(filing.petitioner, filing.at - timedelta(1)):
-                self.newest[filing.petitioner] = filing.at
+            self._wrote(filing.petitioner, filing.at)
 
     def leave(self, petition: str) -> None:
         """Take a petition out (a split)."""
         member = self.members.pop(petition, None)
-        if member is None or not member.counts:
+        if member is None:
             return
         filing = member.filing
-        del self.times[bisect_left(self.times, filing.at)]
-        rest = [m.filing.at for m in self.members.values() if m.counts and m.filing.petitioner == filing.petitioner]
-        if rest:
-            self.newest[filing.petitioner] = max(rest)
-        else:
+        self.own[filing.petitioner].remove(filing)
+        self.copies -= member.copy
+        for special in (self.visits, self.announced, self.climbed):
+            special.pop(petition, None)
+        if member.counts:
+            del self.times[bisect_left(self.times, filing.at)]
+            rest = [f.at for f in self.own[filing.petitioner] if self.members[f.id].counts]
             self.newest.pop(filing.petitioner, None)
+            if rest:
+                self._wrote(filing.petitioner, max(rest))
+
+    def _wrote(self, petitioner: str, at: datetime) -> None:
+        before = self.newest.pop(petitioner, None)
+        at = at if before is None or at > before else before
+        last = next(reversed(self.newest.values()), None)
+        self.newest[petitioner] = at
+        if last is not None and at < last:
+            self.newest = dict(sorted(self.newest.items(), key=lambda item: item[1]))
 
     def case(self, petition: str) -> Case | None:
         """Where a petition stands; None while nothing happened to it."""
         return self.cases.get(petition)
 
+    @property
+    def repeated(self) -> int:
+        """Petitions beyond the first of each petitioner."""
+        return len(self.members) - sum(1 for filings in self.own.values() if filings)
+
     def distinct(self, at: datetime, days: int, kind: str = "") -> int:
         """Distinct petitioners who wrote in the `days` before `at`."""
-        since = self.since(at, days, kind)
-        return sum(1 for seen in self.newest.values() if seen > since)
+        since, count = self.since(at, days, kind), 0
+        for seen in reversed(self.newest.values()):
+            if seen <= since:
+                break
+            count += 1
+        return count
 
     def since(self, at: datetime, days: int, kind: str = "") -> datetime:
         """Start of a window; after a flag was withdrawn as wrong, only what came later counts."""
@@ -81,7 +120,7 @@ class MatterState:
 
     def nth_newest(self, n: int) -> datetime:
         """When the n-th newest petitioner last wrote: the count falls below n as that leaves the window."""
-        return sorted(self.newest.values(), reverse=True)[n - 1]
+        return next(islice(reversed(self.newest.values()), n - 1, None))
 
     def counted(self, at: datetime, days: int, kind: str = "") -> tuple[str, ...]:
         """Petitions that `distinct` counted, the oldest first."""
@@ -95,9 +134,8 @@ class MatterState:
 
     def earlier(self, filing: Filing) -> Iterator[Filing]:
         """Earlier petitions of the same petitioner on this matter."""
-        for member in self.members.values():
-            other = member.filing
-            if other.petitioner == filing.petitioner and other.id != filing.id and other.at <= filing.at:
+        for other in self.own.get(filing.petitioner, ()):
+            if other.id != filing.id and other.at <= filing.at:
                 yield other
 
     def episodes(self) -> Iterator[Episode]:
