@@ -130,6 +130,14 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             return f"{self.who.topic}: behind by {sum(behind.values())} and not moving for {still_s:.0f} s"
         return None
 
+    def silent_s(self) -> float | None:
+        """Seconds since the broker answered any fetch; None while nothing is assigned, or records wait here."""
+        consumer = self._consumer
+        if consumer is None or not self._queue.empty():
+            return None
+        heard = [consumer.last_poll_timestamp(tp) for tp in consumer.assignment()]
+        return max(0.0, time.time() - max(heard) / 1000) if heard and all(heard) else None
+
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

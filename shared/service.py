@@ -85,6 +85,7 @@ class Service:
         self._indexes: dict[str, list[IndexModel]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._connected = False
+        self._began = time.monotonic()
         self._ready = False
         self.relay = Relay(
             self.mongo,
@@ -223,6 +224,12 @@ class Service:
     def troubles(self) -> list[str]:
         """What keeps this process's consumers from their work; empty while they work or wait for news."""
         return [trouble for consumer in self._consumers if (trouble := consumer.trouble())]
+
+    def silent_s(self) -> float:
+        """Seconds since Kafka last answered a consumer, or since the start while it has not answered at all."""
+        if not self._connected:
+            return time.monotonic() - self._began
+        return max((silent for consumer in self._consumers if (silent := consumer.silent_s()) is not None), default=0.0)
 
     async def _health(self) -> JSONResponse:
         """200 while it does its work, 503 with the reasons when it does not."""

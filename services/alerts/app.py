@@ -29,6 +29,8 @@ from shared.signin import sign_in_routes
 
 TIMER_S = 0.5
 COURIER_S = 0.5
+SILENT_S = 10
+"""a broker that has not answered for so long is away, and the console says so"""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.consume(FINDINGS, FindingProcessor(store, escalations.policies))
     service.mongo.on_commit(hub.wake)
     service.on_start(hub.start)
-    board = Board(desk, hub, service.troubles)
+    board = Board(desk, hub, lambda: service.troubles() or (["kafka"] if service.silent_s() > SILENT_S else []))
     service.on_start(board.start)
     service.on_stop(board.stop)
     service.on_stop(hub.stop)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.access import Principal
-from tests.support.browser import Desk, flag_of, live, row_of, shot
+from tests.support.browser import Desk, flag_of, live, row_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 Visit = Callable[..., Page]
@@ -65,7 +65,6 @@ def test_a_new_warning_shows_itself_and_is_followed_to_the_end(desk: Desk, visit
     page.locator(".fq-form input").fill("已联系")
     form(page)
     expect(page.locator(".fq-checklist li.done")).to_contain_text("demo.duty_officer · 已联系")
-    shot(desk, page, "warning")
 
     page.locator(".fq-do-settle").click()
     page.locator(".fq-form .fq-send").click()
@@ -183,7 +182,6 @@ def test_a_special_report_is_made_sent_and_recorded(desk: Desk, visit: Visit) ->
     assert download.value.path().read_bytes().startswith(b"%PDF-")
     expect(page.locator(".fq-reports tbody tr", has_text=".pdf")).to_contain_text("报区委区政府领导")
     expect(page.locator(".fq-reports tbody tr", has_text=".docx").first).to_contain_text("demo.duty_officer")
-    shot(desk, page, "reports")
 
 
 def test_a_petition_is_read_only_with_a_reason_and_the_audit_log_says_so(desk: Desk, visit: Visit) -> None:

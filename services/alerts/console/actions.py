@@ -72,7 +72,7 @@ class Actions:
                 button.classes(f"fq-do fq-do-{action}" + (" main" if action == main else ""))
                 if action in KEY_OF:
                     with button:
-                        ui.tooltip(KEY_OF[action].upper())
+                        ui.tooltip(f"{self.visitor.t('快捷键', 'key')} {KEY_OF[action].upper()}")
 
     async def start(self, action: str) -> None:
         """Take the action, or open its form."""

@@ -13,11 +13,12 @@ export default {
     line() {
       const last = this.last ? this.words.last.replace('{t}', this.span(this.now + this.skew - this.last)) : this.words.nothing;
       if (this.out) return this.words.out;
-      if (this.dead) return this.words.frozen.replace('{t}', new Date(this.beat).toLocaleTimeString('zh-CN', { hour12: false }));
+      if (this.dead) return this.words.frozen.replace('{t}', new Date(this.beat + this.skew).toLocaleTimeString('zh-CN', { timeZone: 'Asia/Shanghai', hour12: false }));
       return this.trouble ? this.words['trouble_' + this.trouble] + ' · ' + last : last;
     },
     clock() { return new Date(this.now + this.skew).toLocaleString('zh-CN', { timeZone: 'Asia/Shanghai', hour12: false }); },
   },
+  watch: { dead(now) { document.body.classList.toggle('fq-dead', now); } },
   mounted() {
     this.timer = setInterval(() => { this.now = Date.now(); }, 500);
     this.onCut = () => { this.cut = true; };
