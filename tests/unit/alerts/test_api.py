@@ -151,6 +151,23 @@ async def test_an_accusation_is_not_assigned_to_the_accused_or_below():
     assert (await api.post(f"/v1/warnings/{id}/assign", {"unit": "379911.petition_bureau"})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("unit", "known"),
+    [
+        ("379911001", True),
+        ("430100.construction_bureau", True),  # routed by topic in a county that lists no units
+        ("430100.nobody", False),
+        ("4301.construction_bureau", False),
+        ("٤30100.construction_bureau", False),
+        ("construction_bureau", False),
+    ],
+)
+async def test_units_that_a_warning_can_be_assigned_to(unit, known):
+    api, id = await with_warning()
+    answer = await api.post(f"/v1/warnings/{id}/assign", {"unit": unit})
+    assert answer.status_code == (200 if known else 422)
+
+
 # -- acknowledging -----------------------------------------------------------------------------------------------------------
 
 
