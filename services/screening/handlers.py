@@ -283,7 +283,13 @@ def _page(rows: list[Document], wanted: Wanted, time: str) -> Document:
 
 
 def _public(row: Document) -> Document:
-    hidden = ("_id", "told", "petitioners" if isinstance(row.get("petitioners"), list) else "", "retracted", "moved")
+    hidden = (
+        "_id",
+        "told",
+        "petitioners" if isinstance(row.get("petitioners"), list | tuple) else "",
+        "retracted",
+        "moved",
+    )
     return {"id": row["_id"], **{key: value for key, value in row.items() if key not in hidden}}
 
 
