@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from deploy.bench.report import machine, save, tell
 from deploy.bench.system import SERVICES, System, draft, system, until, visit
+from shared.clock import SystemClock
 from shared.events import PETITIONS, PetitionFiled, derived_id, new_event
 from shared.mongo import Mongo, Session
 from shared.outbox import Outgoing, outgoing, put
@@ -30,7 +31,7 @@ _BATCH: Final = 1_000
 async def _preload(running: System, count: int, run: str, draw: random.Random) -> None:
     """Put filed events into the intake's outbox, as fast as it takes them."""
     mongo = running.mongo("intake")
-    moment = await _server_time(mongo)
+    moment = SystemClock().now()
     for start in range(0, count, _BATCH):
         events = []
         for n in range(start, min(count, start + _BATCH)):
@@ -56,11 +57,6 @@ async def put_rows(mongo: Mongo, rows: Sequence[Outgoing], session: Session) -> 
     await put(mongo, session, rows)
 
 
-async def _server_time(mongo: Any) -> Any:
-    hello = await mongo._client.admin.command("hello")
-    return hello["localTime"]
-
-
 async def throughput(running: System, count: int, progress: Progress) -> dict[str, Any]:
     """Events a second through relay, broker and the three consumers, and the CPU each takes."""
     run = f"pipe-{uuid.uuid4().hex[:8]}"
@@ -73,6 +69,8 @@ async def throughput(running: System, count: int, progress: Progress) -> dict[st
     preload = asyncio.create_task(_preload(running, count, run, random.Random(5)))
 
     async def through() -> bool:
+        if preload.done():
+            preload.result()  # what went wrong there ends the benchmark
         now = await _applied(stores)
         for name in ("screening", "assessment"):
             if now[name] - before[name] >= count and name not in finished:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,8 +129,3 @@ async def until(check: Callable[[], Awaitable[bool]], *, seconds: float, what: s
             raise TimeoutError(f"{what} did not come about in {seconds:.0f} s")
         await asyncio.sleep(every)
     return time.monotonic() - started
-
-
-def now() -> datetime:
-    """The machine's time, in UTC."""
-    return datetime.now(UTC)
