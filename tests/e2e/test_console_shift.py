@@ -106,7 +106,7 @@ def test_the_second_of_two_officers_learns_who_was_first(desk: Desk, visit: Visi
     first, second = visit(f"/warnings/{id}"), visit(f"/warnings/{id}", who=Principal("officer.b", "duty_officer"))
     live(second).locator(".fq-do-settle").click()
     second.locator(".fq-reason textarea").fill("已了结")
-    live(first).locator(".fq-do-acknowledge").click()
+    live(first).keyboard.press("a")
     expect(first.locator(".fq-tag.state")).to_have_text("已签收")
     second.locator(".fq-form .fq-send").click()
     expect(second.locator(".q-notification")).to_contain_text("demo.duty_officer 已在")

@@ -248,3 +248,6 @@ def test_the_api_stays_the_apis(desk: Desk) -> None:
             assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
         assert client.post("/v1/board").status_code == 405
         assert client.get("/health").status_code == 200
+        socket = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+        assert client.get(socket, headers={"Origin": desk.url}).status_code == 200
+        assert client.get(socket, headers={"Origin": "https://elsewhere.example"}).status_code == 400

@@ -114,7 +114,7 @@ class Board:
                     await self._load()
                     while True:
                         first = await client.queue.get()
-                        if first is None:
+                        if first is None or client.closed:  # too much at once: read everything anew
                             break
                         await asyncio.sleep(GATHER_S)
                         rows = [first]

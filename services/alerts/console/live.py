@@ -145,8 +145,8 @@ class Live:
 
     async def news(self, _: set[str]) -> None:
         """Send what is different from what the browser has, and wait until it has taken it."""
-        if not self.ready:
-            return
+        if not self.ready or not self.visitor.console.board.loaded.is_set():
+            return  # an empty list would say that nothing is waiting
         now = self.visitor.console.desk.clock.now()
         found = self.visible(now)
         rows = {warning.id: row(self.visitor, warning, now) for warning in found[:SHOWN]}

@@ -2,8 +2,8 @@
 const DEAD_AFTER_MS = 9000;
 
 export default {
-  template: `<div class="fq-pulse" :class="state" role="status" aria-live="polite" :data-state="state">
-    <span class="fq-dot" aria-hidden="true"></span><b>{{ headline }}</b><span>{{ line }}</span><span class="fq-grow"></span><span class="fq-clock">{{ clock }}</span></div>`,
+  template: `<div class="fq-pulse" :class="state" :data-state="state">
+    <span class="fq-dot" aria-hidden="true"></span><b role="status">{{ headline }}</b><span>{{ line }}</span><span class="fq-grow"></span><span class="fq-clock">{{ clock }}</span></div>`,
   props: { words: Object, renew: Boolean },
   data() { return { at: Date.now(), skew: 0, beat: Date.now(), trouble: null, last: null, now: Date.now(), cut: false, out: false, used: Date.now() }; },
   computed: {

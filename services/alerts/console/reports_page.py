@@ -11,7 +11,7 @@ from services.alerts import queries
 from services.alerts.console.panels import card
 from services.alerts.console.report_form import open_report
 from services.alerts.console.shell import Page
-from services.alerts.console.tables import Cell, Link, table
+from services.alerts.console.tables import Cell, Link, Strong, table
 from services.alerts.console.visitor import Visitor, moment
 from services.alerts.domain.warning import Text
 from services.alerts.handlers import Missing
@@ -23,6 +23,18 @@ STATUS: Final = {
     "sent": Text("已送达", "delivered"),
     "failed": Text("送达失败", "failed"),
     "withheld": Text("未发送（静默或演练）", "withheld"),
+}
+
+REASONS: Final = {
+    "first": Text("新预警", "first"),
+    "new_warning": Text("同组新预警", "new warning"),
+    "level_raised": Text("等级提高", "level raised"),
+    "grown": Text("人数增长", "grown"),
+    "all_closed": Text("全部了结", "all closed"),
+    "some_closed": Text("部分了结", "some closed"),
+    "repeat": Text("仍未了结，重复提醒", "still open, repeated"),
+    "escalated": Text("逐级呼叫", "escalated"),
+    "report": Text("专报", "report"),
 }
 
 
@@ -47,7 +59,7 @@ class Reports:
 
     async def draw(self) -> None:
         """Read and draw."""
-        t, store = self.visitor.t, self.visitor.console.desk.store
+        visitor, t, store = self.visitor, self.visitor.t, self.visitor.console.desk.store
         found = [row for row in await store.documents(warning_id=None, limit=200) if await self._may_see(row)]
         sent = await store.deliveries(warning_id=None, status=None, limit=500)
         by_document: dict[str, list[Delivery]] = {}
@@ -61,6 +73,37 @@ class Reports:
         with self.place, card(t("专报", "Special reports"), "fq-report-list"):
             rows = [self._row(row, by_document.get(str(row["_id"]), [])) for row in found]
             table(heads, rows, marker="fq-reports", empty=t("还没有专报", "No report yet"))
+        if visitor.may("warnings.handle"):
+            with self.place, card(t("消息送达日志（最近 100 条）", "Messages sent, the newest 100"), "fq-deliveries"):
+                await self._deliveries([one for one in sent if one.warnings and one.reason != "report"][:100])
+
+    async def _deliveries(self, sent: list[Delivery]) -> None:
+        """Who was told of which warning, when, and after how many attempts."""
+        visitor, t = self.visitor, self.visitor.t
+        rows: list[list[Cell]] = []
+        for one in sent:
+            if not await self._may_see({"warning_id": one.warnings[0], "by": ""}):
+                continue
+            status = visitor.text(STATUS.get(one.status))
+            about = (
+                t(f"{len(one.warnings)} 条预警", f"{len(one.warnings)} warnings")
+                if len(one.warnings) > 1
+                else t("预警", "warning")
+            )
+            rows.append(
+                [
+                    moment(one.created_at),
+                    one.receiver,
+                    Link(about, f"/warnings/{one.warnings[0]}"),
+                    visitor.label(REASONS, one.reason),
+                    Strong(status) if one.status == "failed" else status,
+                    str(len(one.attempts)),
+                    t("演练 Exercise", "Exercise") if one.exercise else None,
+                ]
+            )
+        heads = [t("时间", "When"), t("接收方", "To"), t("事项", "About"), t("原因", "Why"), t("状态", "State"),
+                 t("尝试次数", "Attempts"), ""]  # fmt: skip
+        table(heads, rows, marker="fq-delivery-log", empty=t("还没有消息", "No message yet"))
 
     async def _may_see(self, row: Mapping[str, Any]) -> bool:
         who = self.visitor.who

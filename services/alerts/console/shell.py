@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import Request
 from nicegui import ui
 from nicegui.client import Client
@@ -21,6 +22,7 @@ from services.alerts.labels import INTERNAL
 from shared.access import STAFF
 
 BEAT_S: Final = 2.5
+log = structlog.get_logger()
 CSS: Final = (Path(__file__).parent / "console.css").read_text(encoding="utf-8")
 ROLES: Final = {
     "duty_officer": Text("值班员", "duty officer"),
@@ -138,6 +140,9 @@ class Page:
             await self.pulse.run_method("tick", news, timeout=8)
         except TimeoutError:  # the browser is busy or away; what changed is told again
             watch.changed |= ids
+        except Exception as error:  # the store is away: the line says so, and the page tries again
+            watch.changed |= ids
+            log.warning("console_page_waits", error=type(error).__name__)
 
 
 def add_page(holder: list[Console], path: str, zh: str, en: str, build: Build, permission: str) -> None:

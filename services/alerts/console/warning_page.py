@@ -58,6 +58,8 @@ class WarningPage:
 
     def _key(self, event: events.KeyEventArguments) -> None:
         key = str(event.key.name or "")
+        if self.actions.box.default_slot.children:  # a form is open
+            return
         if not event.action.keydown or event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta:
             return
         if key == "b":
