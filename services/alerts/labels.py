@@ -19,6 +19,12 @@ KINDS: Final[dict[str, Text]] = {
     "overdue": Text("超期", "overdue"),
     "near_deadline": Text("临期", "near the deadline"),
 }
+OBLIGATIONS: Final[dict[str, Text]] = {
+    "REG_TRANSFER": Text("登记转送", "register and transfer"),
+    "NOTIFY": Text("受理告知", "written notice"),
+    "HANDLE": Text("办理答复", "written opinion"),
+    "HANDLE_EXT": Text("延期办理答复", "written opinion after an extension"),
+}
 LEVELS: Final[dict[str, Text]] = {
     "I": Text("紧急（I）", "urgent (I)"),
     "II": Text("预警（II）", "warning (II)"),

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from services.alerts.domain.notify import Told
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
-from services.alerts.domain.warning import Change, Warning
+from services.alerts.domain.warning import Change, Text, Warning
 from shared.access import Scope
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class FindingRow:
     due: datetime
     at: datetime
     basis: str
-    derivation: str
+    derivation: Text
     matter: str | None = None
 
 
@@ -62,7 +62,7 @@ class FindingGroup:
     earliest: datetime | None
     jurisdiction: str
     basis: str
-    derivation: str
+    derivation: Text
 
 
 @dataclass(frozen=True)

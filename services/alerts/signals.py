@@ -14,6 +14,7 @@ from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
 from services.alerts.domain.timers import after_change
 from services.alerts.domain.warning import Change, Flag, Text, Warning
+from services.alerts.labels import OBLIGATIONS
 from services.alerts.ports import FindingGroup, FindingRow, FlagRow, Key, Tx
 from shared.events import Event, FlagCleared, FlagData, ObligationData, derived_id
 
@@ -208,8 +209,9 @@ def _finding_change(
 
 def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, one: Heard) -> Flag:
     late = kind == "overdue"
-    zh = f"{group.count} 件{'已超期' if late else '即将到期'}（{obligation}）"
-    en = f"{group.count} petitions {'are overdue' if late else 'are due soon'} ({obligation})"
+    owed = OBLIGATIONS.get(obligation, Text(obligation, obligation))
+    zh = f"{group.count} 件{owed.zh}{'已超期' if late else '即将到期'}"
+    en = f"{group.count} petitions {'are overdue' if late else 'are due soon'}: {owed.en}"
     return Flag(
         flag_id=derived_id(kind, unit, obligation),
         kind=kind,
@@ -220,7 +222,7 @@ def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, o
         title=zh,
         responsible_unit=unit,
         petition_ids=group.petition_ids,
-        explanation=Text(f"{zh}；最早一件：{group.derivation}", f"{en}; the earliest: {group.derivation}"),
+        explanation=Text(f"{zh}；最早一件：{group.derivation.zh}", f"{en}; the earliest: {group.derivation.en}"),
         rule_id=f"clock.{obligation}",
         policy="statutory clocks",
         basis=group.basis,
@@ -246,6 +248,8 @@ def _finding(data: ObligationData) -> FindingRow:
         due=data.due,
         at=data.at,
         basis=data.basis,
-        derivation=data.derivation,
+        derivation=Text(data.explanation.zh, data.explanation.en)
+        if data.explanation
+        else Text(data.derivation, data.derivation),
         matter=data.matter,
     )

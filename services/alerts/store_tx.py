@@ -10,7 +10,7 @@ from services.alerts import codec
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer, merged
-from services.alerts.domain.warning import Change, Warning
+from services.alerts.domain.warning import Change, Text, Warning
 from services.alerts.ports import Delivery, FindingGroup, FindingRow, FlagRow, Key, StreamRow
 from services.alerts.rows import log_row, stream_row
 from shared import audit, outbox
@@ -180,7 +180,7 @@ class MongoTx:
             earliest=first["due"] if first else None,
             jurisdiction=first["jurisdiction"] if first else "",
             basis=first["basis"] if first else "",
-            derivation=first["derivation"] if first else "",
+            derivation=Text(**first["derivation"]) if first else Text("", ""),
         )
 
     async def timer(self, id: str) -> Timer | None:
@@ -287,6 +287,6 @@ def _finding(row: FindingRow) -> Document:
         "due": row.due,
         "at": row.at,
         "basis": row.basis,
-        "derivation": row.derivation,
+        "derivation": {"zh": row.derivation.zh, "en": row.derivation.en},
         "matter": row.matter,
     }

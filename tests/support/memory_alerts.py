@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
-from services.alerts.domain.warning import Change, Warning
+from services.alerts.domain.warning import Change, Text, Warning
 from services.alerts.ports import (
     Delivery,
     Filter,
@@ -128,7 +128,7 @@ class MemoryTx:
             earliest=first.due if first else None,
             jurisdiction=first.jurisdiction if first else "",
             basis=first.basis if first else "",
-            derivation=first.derivation if first else "",
+            derivation=first.derivation if first else Text("", ""),
         )
 
     async def timer(self, id: str) -> Timer | None:
