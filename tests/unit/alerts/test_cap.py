@@ -12,8 +12,45 @@ from services.alerts.cap import NAMESPACE, cap_message, stamp
 from tests.support.alerts import AT, flag
 from tests.unit.alerts.api import Api
 
-ALERT = ["identifier", "sender", "sent", "status", "msgType", "source", "scope", "restriction", "addresses", "code", "note", "references", "incidents", "info"]
-INFO = ["language", "category", "event", "responseType", "urgency", "severity", "certainty", "audience", "eventCode", "effective", "onset", "expires", "senderName", "headline", "description", "instruction", "web", "contact", "parameter", "resource", "area"]
+ALERT = [
+    "identifier",
+    "sender",
+    "sent",
+    "status",
+    "msgType",
+    "source",
+    "scope",
+    "restriction",
+    "addresses",
+    "code",
+    "note",
+    "references",
+    "incidents",
+    "info",
+]
+INFO = [
+    "language",
+    "category",
+    "event",
+    "responseType",
+    "urgency",
+    "severity",
+    "certainty",
+    "audience",
+    "eventCode",
+    "effective",
+    "onset",
+    "expires",
+    "senderName",
+    "headline",
+    "description",
+    "instruction",
+    "web",
+    "contact",
+    "parameter",
+    "resource",
+    "area",
+]
 REQUIRED_ALERT = {"identifier", "sender", "sent", "status", "msgType", "scope"}
 REQUIRED_INFO = {"category", "event", "urgency", "severity", "certainty"}
 VALUES = {
