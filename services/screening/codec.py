@@ -86,6 +86,7 @@ def matter(county: County, history: History) -> Document:
     filings = [m.filing for m in members]
     first = min(filings, key=lambda f: (f.at, f.id), default=None)
     newest = county.newest or datetime.now(UTC)
+    last = history.last if history.inputs else newest  # nothing is left of it: its petitions were linked elsewhere
     state = history.state
     restricted = any(f.restricted for f in filings)
     return {
@@ -97,9 +98,9 @@ def matter(county: County, history: History) -> Document:
         "topic": first.topic if first else None,
         "unit": first.unit if first else None,
         "town": first.town if first else None,
-        "opened_at": first.at if first else history.last,
-        "last_at": max((f.at for f in filings), default=history.last),
-        "active_at": history.last,
+        "opened_at": first.at if first else last,
+        "last_at": max((f.at for f in filings), default=last),
+        "active_at": last,
         "petitions": len(members),
         "petitioners": len({f.petitioner for f in filings}),
         "petitioners_30d": state.distinct(newest, 30) if state else len(members),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from services.screening import codec
 from tests.support.petitions import POLICIES, START, county, filed
 
 KEPT = timedelta(days=POLICIES.all[-1].linking.keep_days)
@@ -21,3 +22,14 @@ def test_the_next_batch_drops_what_is_too_old_and_no_flag_keeps() -> None:
     engine.apply([old, new])
     engine.apply([filed(3, 2, at=START + 2 * KEPT + timedelta(days=2))])
     assert set(engine.placed) == {"p00002", "p00003"}
+
+
+def test_a_matter_whose_petitions_were_all_linked_elsewhere_is_written_as_empty() -> None:
+    engine = county()
+    engine.apply([filed(1, 0)])
+    [history] = engine.histories.values()
+    history.remove([key for key, _ in history.inputs])
+    history.fold(engine.policies, engine.rate)
+    assert codec.worth_a_row(history)
+    row = codec.matter(engine, history)
+    assert (row["state"], row["petitions"], row["active_at"]) == ("empty", 0, engine.newest)
