@@ -50,7 +50,8 @@ class Watch:
     async def news(self, seconds: float) -> set[str]:
         """Ids that changed since the last call, as soon as there are any, or nothing after `seconds`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
         self.woken.clear()
         ids, self.changed = self.changed, set()
         return ids
@@ -160,7 +161,10 @@ class Board:
         while True:
             trouble: str | None = None
             try:
-                head = await asyncio.wait_for(self._desk.store.head(), CHECK_S)
+                async with asyncio.timeout(
+                    CHECK_S
+                ):  # not wait_for: before Python 3.12 that can swallow the end of the task
+                    head = await self._desk.store.head()
                 behind = behind + 1 if head > self._hub.at else 0
                 if behind > 1:
                     trouble = "behind"

@@ -150,6 +150,15 @@ async def test_silence_is_not_taken_for_calm(monkeypatch: pytest.MonkeyPatch) ->
     await board.stop()
 
 
+async def test_a_board_ends_though_its_check_has_just_been_answered() -> None:
+    bench = Bench()
+    board, hub = await started(bench)
+    asyncio.get_running_loop().call_soon(lambda: [task.cancel() for task in board._tasks])
+    async with asyncio.timeout(5):
+        await board.stop()
+        await hub.stop()
+
+
 # -- lines ----------------------------------------------------------------------------------------------------------------
 
 
