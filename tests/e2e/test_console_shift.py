@@ -221,3 +221,21 @@ def test_a_reconnected_page_has_what_came_meanwhile(desk: Desk, visit: Visit) ->
     page.context.set_offline(False)
     expect(page.locator(".fq-pulse")).to_have_attribute("data-state", "live")
     expect(row_of(page, id)).to_be_visible()
+
+
+def test_a_page_that_hangs_holds_up_no_other(desk: Desk, visit: Visit) -> None:
+    hung, other = live(visit("/?q=卡住的页面")), live(visit("/?q=卡住的页面"))
+    debugger = hung.context.new_cdp_session(hung)
+    halts: list[object] = []
+    debugger.on("Debugger.paused", lambda halt: halts.append(halt))  # noqa: PLW0108 - Playwright marks it
+    debugger.send("Debugger.enable")
+    debugger.send("Debugger.pause")
+    id = desk.raised("卡住的页面旁边的事项")
+    expect(row_of(other, id)).to_be_visible()
+    later = desk.raised("卡住的页面旁边的又一事项")
+    expect(row_of(other, later)).to_be_visible()
+    assert len(halts) == 1, "the page stands still all this time"
+    debugger.send("Debugger.resume")
+    debugger.send("Debugger.disable")
+    expect(row_of(hung, id)).to_be_visible()
+    expect(row_of(hung, later)).to_be_visible()
