@@ -11,6 +11,8 @@ from services.screening.domain.linker import Linker
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message
 
 Key = tuple[datetime, str]
+_LAST = chr(0x10FFFF)
+"""Put before a late one's id: it stays behind the message whose time it was given, or the linker would forget it sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Timeline:
         line: list[tuple[Key, Message, bool]] = [(m.key, m, False) for m in timely]
         line += [(step.key, step.message, step.linked.late) for step in undone]
         line.sort(key=lambda item: item[0])
-        line += [((line[-1][0][0] if line else newest or m.at, m.id), m, True) for m in late]
+        line += [((line[-1][0][0] if line else newest or m.at, _LAST + m.id), m, True) for m in late]
         linked = self.linker.add_many([message for _, message, _ in line])
         steps = [
             _Step(key, message, replace(link, late=True) if is_late else link)

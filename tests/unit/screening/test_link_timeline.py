@@ -96,3 +96,15 @@ def test_one_that_is_later_than_the_bound_is_marked():
     changes = timeline.add([Message("late", "p", START, "丽发新城搅拌站", WOES[0])])
     assert [(link.message, link.late) for link in changes.links] == [("late", True)]
     assert timeline.add([rows[0]]).links == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_any_order_at_all_loses_no_message(rows, draw, size):
+    arrival = [m for m, _ in rows]
+    draw.shuffle(arrival)  # far beyond the lateness bound
+    timeline = Timeline(CONFIG)
+    own = {}
+    for start in range(0, len(arrival), size):
+        apply(own, timeline.add(arrival[start : start + size]))
+    assert set(own) == {m.id for m, _ in rows}
