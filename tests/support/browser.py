@@ -175,7 +175,9 @@ def shot(desk: Desk, page: Page, name: str) -> None:
     page.mouse.move(0, 700)
     page.wait_for_timeout(600)  # charts draw after their data came
     picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.quantize(256, dither=Image.Dither.NONE).save(desk.shots / f"{name}.png", optimize=True)  # a third of the size
+    picture.quantize(256, dither=Image.Dither.NONE).save(
+        desk.shots / f"{name}.png", optimize=True
+    )  # a third of the size
 
 
 def row_of(page: Page, id: str) -> Locator:
