@@ -11,7 +11,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -20,7 +19,21 @@ import orjson
 from pydantic import RootModel
 
 from shared.clock import BEIJING
+from shared.messagerows import BadRow, Message, MessageFileError
 from shared.yamlfile import read_yaml
+
+__all__ = [
+    "BadRow",
+    "Kind",
+    "Message",
+    "MessageFileError",
+    "encoding_of",
+    "kind_of",
+    "read_mapping",
+    "read_messages",
+    "read_stream",
+    "read_time",
+]
 
 Kind = Literal["jsonl", "csv", "xlsx"]
 REQUIRED: Final = ("id", "submitted_at", "title", "text")
@@ -41,38 +54,6 @@ _TIME: Final = re.compile(
     r"\s*(Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
-
-
-class MessageFileError(ValueError):
-    """The file cannot be read at all. `code` is stable."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
-@dataclass(frozen=True)
-class Message:
-    """One row. `submitted_at` is aware; a time without zone was taken as Asia/Shanghai. `more` holds the other columns."""
-
-    row: int
-    id: str
-    petitioner: str
-    submitted_at: datetime
-    title: str
-    text: str
-    jurisdiction: str | None = None
-    more: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used. `detail` quotes nothing of it."""
-
-    row: int
-    code: str
-    detail: str
 
 
 def read_mapping(path: Path) -> dict[str, str]:
@@ -127,7 +108,7 @@ def _raw_rows(
         return _json_rows(stream, mapping)
     if kind == "csv":
         return _csv_rows(stream, mapping)
-    from shared.sheets import sheet_rows
+    from shared.sheets import sheet_rows  # its library takes 0.4 s to load: only where a workbook comes
 
     return _named(sheet_rows(stream), mapping)
 

@@ -11,7 +11,7 @@ from defusedxml.common import DefusedXmlException
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from shared.messages import BadRow, MessageFileError
+from shared.messagerows import BadRow, MessageFileError
 
 UNPACKED_MAX: Final = 200 * 1024 * 1024
 RATIO_MAX: Final = 200
