@@ -55,9 +55,9 @@ def imports_router(intake: Intake, access: Access) -> APIRouter:
             file.seek(0)
             try:
                 rows = read_stream(file, kind, mapping=names, max_rows=MAX_ROWS)  # type: ignore[arg-type]
-                report = await import_rows(
-                    intake, rows, ImportDefaults(channel, principal.jurisdiction or jurisdiction)
-                )
+                confined = principal.jurisdiction is not None
+                defaults = ImportDefaults(channel, principal.jurisdiction or jurisdiction, confined)
+                report = await import_rows(intake, rows, defaults)
             except MessageFileError as error:
                 raise Problem(422, error.code, error.detail) from None
         if report.stopped is not None and not report.accepted + report.duplicates + len(report.rejected):

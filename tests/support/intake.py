@@ -78,8 +78,13 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def bearer(role: str = "duty_officer", unit: str | None = None, account: str = "zhang.san") -> dict[str, str]:
-    principal = Principal(account, role, unit)  # type: ignore[arg-type]
+def bearer(
+    role: str = "duty_officer",
+    unit: str | None = None,
+    account: str = "zhang.san",
+    jurisdiction: str | None = None,
+) -> dict[str, str]:
+    principal = Principal(account, role, unit, jurisdiction)  # type: ignore[arg-type]
     token = demo_token(TOKEN_KEY, principal, fixed_clock(), timedelta(days=365))
     return {"authorization": f"Bearer {token}"}
 

@@ -169,3 +169,15 @@ async def test_who_and_what_and_how_large(client: httpx.AsyncClient) -> None:
     assert (await post(client, b" " * (IMPORT_LIMIT + 1))).status_code == 413
     without = await client.post(path, content=f"{HEADER}\n{lines(1)[0]}".encode(), headers={**CSV, **bearer()})
     assert without.json()["rejected"][0]["detail"].startswith("jurisdiction")
+
+
+async def test_an_account_of_a_county_files_rows_of_that_county_alone(
+    client: httpx.AsyncClient, intake: Intake
+) -> None:
+    own = bearer("channel", jurisdiction="379911")
+    rows = [f"{HEADER},jurisdiction", f"{lines(1)[0]},379912", f"{lines(1, 2)[0]},379911", f"{lines(1, 3)[0]},"]
+    path = "/v1/imports?channel=hotline_12345"
+    report = (await client.post(path, content="\n".join(rows).encode(), headers={**CSV, **own})).json()
+    assert [(one["row"], one["code"]) for one in report["rejected"]] == [(2, "jurisdiction-not-yours")]
+    assert {row["jurisdiction"] for row in tables(intake).petitions.values()} == {"379911"}
+    assert report["accepted"] == 2
