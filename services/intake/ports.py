@@ -135,7 +135,10 @@ class Store(Protocol):
         """The petition with this receipt number."""
 
     async def same_text(self, record: Record) -> int:
-        """How many other petitions of the county say the same, spaces and forms of characters aside."""
+        """How many other petitions of the county say the same, spaces and forms of characters aside.
+
+        Accusations are counted with those against the same unit alone, and with nothing else: nobody learns of one by it.
+        """
 
     async def step_done(self, petition_id: str, request: str) -> tuple[StepDone, str] | None:
         """The outcome of a step asked for before with the same key, and its body hash."""

@@ -216,7 +216,8 @@ class MongoStore:
     async def same_text(self, record: Record) -> int:
         """How many others say the same; see `Store`."""
         petition = record.petition
-        same = {"jurisdiction": petition.jurisdiction, "fingerprint": petition.fingerprint}
+        same: Document = {"jurisdiction": petition.jurisdiction, "fingerprint": petition.fingerprint}
+        same |= {"restricted": petition.restricted, "accused_unit": petition.accused_unit}  # None: not there
         return int(await self._mongo[PETITIONS].count_documents(same, limit=10_000)) - 1
 
     async def page(self, wanted: Filter, *, size: int, after: tuple[datetime, str] | None) -> list[Record]:

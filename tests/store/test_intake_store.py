@@ -185,7 +185,10 @@ async def test_the_same_words_are_counted(intake: Intake, store: Store) -> None:
     one = await filed(intake, "k1")
     await filed(intake, "k2")
     await filed(intake, "k3", jurisdiction="430102")
+    accusation = await filed(intake, "k4", purpose="accusation", accused_unit=UNIT)
+    await filed(intake, "k5", purpose="accusation")
     assert await store.same_text(await read(store, one)) == 1
+    assert await store.same_text(await read(store, accusation)) == 0
 
 
 # -- only in the database ---------------------------------------------------------------------------------------------

@@ -108,8 +108,9 @@ class MemoryStore:
 
     async def same_text(self, record: Record) -> int:
         p = record.petition
+        names = ("fingerprint", "jurisdiction", "restricted", "accused_unit")
         rows = self.tables.petitions.values()
-        return sum(r["fingerprint"] == p.fingerprint and r["jurisdiction"] == p.jurisdiction for r in rows) - 1
+        return sum(all(r.get(name) == getattr(p, name) for name in names) for r in rows) - 1
 
     async def step_done(self, petition_id: str, request: str) -> tuple[StepDone, str] | None:
         row = self.tables.requests.get(request)
