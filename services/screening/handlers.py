@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from services.screening import codec
 from services.screening.domain.outcome import derived
@@ -17,8 +17,6 @@ from services.screening.domain.policy import Policies, Policy
 from services.screening.pipeline import Screening
 from services.screening.ports import Document, Store, Transaction, Wanted
 from shared.clock import BEIJING, Clock
-
-CONTEST_STATES: Final = ("open", "upheld", "withdrawn")
 
 
 class NotFound(LookupError):  # noqa: N818 - an answer, not a failure
@@ -35,11 +33,12 @@ class Refused(ValueError):  # noqa: N818 - an answer, not a failure
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: an account, and how to tell whether a row is there for it."""
+    """Who acts: an account, how to tell whether a row is there for it, and whether every accusation may be counted."""
 
     account: str
     role: str
     sees: Callable[[Document], bool] = lambda _: True
+    counts_accusations: bool = True
 
 
 class Desk:
@@ -55,7 +54,7 @@ class Desk:
 
     async def matters(self, wanted: Wanted, actor: Actor) -> Document:
         """A page of matters."""
-        return _page([_public(r) for r in await self._store.matters(wanted) if actor.sees(r)], wanted, "last_at")
+        return _page(await self._store.matters(wanted), actor, wanted, "last_at")
 
     async def matter(self, id: str, actor: Actor) -> Document:
         """One matter with its petitions (no text, no petitioner), merges, decisions and flags."""
@@ -72,7 +71,7 @@ class Desk:
 
     async def flags(self, wanted: Wanted, actor: Actor) -> Document:
         """A page of flags."""
-        return _page([_public(r) for r in await self._store.flags(wanted) if actor.sees(r)], wanted, "at")
+        return _page(await self._store.flags(wanted), actor, wanted, "at")
 
     async def flag(self, id: str, actor: Actor) -> Document:
         """One flag with everything behind it."""
@@ -81,10 +80,13 @@ class Desk:
             raise NotFound(id)
         return _public(row)
 
-    async def precision(self, county: str | None) -> Document:
-        """How often officers found flags to be right, by rule and policy, with what that is a share of."""
+    async def precision(self, county: str | None, actor: Actor) -> Document:
+        """How often officers found flags to be right, by rule and policy, with what that is a share of.
+
+        Accusations are not counted for an account of a unit: it might be the accused one (Art. 30).
+        """
         rules = []
-        for row in await self._store.outcomes(county):
+        for row in await self._store.outcomes(county, accusations=actor.counts_accusations):
             right, wrong = row["right"], row["wrong"]
             judged = right + wrong
             low, high = wilson(right, judged)
@@ -275,11 +277,12 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
         raise ValueError("not a cursor") from error
 
 
-def _page(rows: list[Document], wanted: Wanted, time: str) -> Document:
+def _page(rows: list[Document], actor: Actor, wanted: Wanted, time: str) -> Document:
+    """What the actor may see of the rows; the next page begins after the last row that was read, seen or not."""
     cursor = None
     if len(rows) == wanted.limit:
-        cursor = base64.urlsafe_b64encode(f"{rows[-1][time].isoformat()}|{rows[-1]['id']}".encode()).decode()
-    return {"items": rows, "next": cursor}
+        cursor = base64.urlsafe_b64encode(f"{rows[-1][time].isoformat()}|{rows[-1]['_id']}".encode()).decode()
+    return {"items": [_public(row) for row in rows if actor.sees(row)], "next": cursor}
 
 
 def _public(row: Document) -> Document:

@@ -71,7 +71,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
                 units=access.units,
             )
 
-        return Actor(principal.account, principal.role, sees)
+        return Actor(principal.account, principal.role, sees, counts_accusations=not scope.barred)
 
     @app.get("/v1/matters")
     async def matters(
@@ -166,7 +166,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/precision")
     async def precision(who: reader, county: in_county = None) -> Response:
         """What became of the flags of each rule."""
-        return _json(await desk.precision(who.jurisdiction or county))
+        return _json(await desk.precision(who.jurisdiction or county, actor(who)))
 
     @app.get("/v1/policy")
     async def policy(who: reader) -> Response:

@@ -126,7 +126,7 @@ class Store(Protocol):
     async def contest(self, tx: Transaction, id: str, contest: Document) -> None:
         """Set the contest of a flag."""
 
-    async def outcomes(self, county: str | None) -> list[Document]:
+    async def outcomes(self, county: str | None, *, accusations: bool = True) -> list[Document]:
         """By kind, rule, rule version and policy: how many flags there were and what became of them."""
 
     async def audit(self, tx: Transaction, *, actor: str, action: str, object: str, reason: str, at: datetime) -> None:

@@ -232,15 +232,20 @@ class MongoStore:
         """Set the contest of a flag."""
         await self._mongo["flags"].update_one({"_id": id}, {"$set": {"contest": contest}}, session=tx)
 
-    async def outcomes(self, county: str | None) -> list[Document]:
+    async def outcomes(self, county: str | None, *, accusations: bool = True) -> list[Document]:
         """By kind, rule, rule version and policy: how many flags there were and what became of them."""
         group = {"kind": "$kind", "rule": "$rule", "rule_version": "$rule_version", "policy": "$policy"}
 
         def count(condition: Document) -> Document:
             return {"$sum": {"$cond": [condition, 1, 0]}}
 
+        counted: Document = {"retracted": False}
+        if county:
+            counted["county"] = county
+        if not accusations:
+            counted["restricted"] = {"$ne": True}
         pipeline: list[Document] = [
-            {"$match": {"retracted": False, **({"county": county} if county else {})}},
+            {"$match": counted},
             {"$lookup": {"from": "outcomes", "localField": "_id", "foreignField": "flag", "as": "warnings"}},
             {"$addFields": {"warned": {"$last": {"$sortArray": {"input": "$warnings", "sortBy": {"at": 1}}}}}},
             {

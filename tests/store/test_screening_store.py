@@ -169,10 +169,10 @@ async def test_outcomes_feed_the_precision_and_an_older_one_changes_nothing(serv
 
     for events in ([outcome(WarningVerified, 3)], [outcome(WarningDiscarded, 2), outcome(WarningVerified, 3)]):
         await service.store.transaction(lambda tx, e=events: keep_outcomes(service.store, tx, e))
-    [rule] = (await service.desk.precision(COUNTY))["rules"]
+    [rule] = (await service.desk.precision(COUNTY, OFFICER))["rules"]
     assert (rule["flags"], rule["right"], rule["wrong"], rule["precision"], rule["unjudged"]) == (1, 1, 0, 1.0, 0)
     assert rule["interval_95"][0] < 0.5
-    assert (await service.desk.precision("000000"))["rules"] == []
+    assert (await service.desk.precision("000000", OFFICER))["rules"] == []
 
 
 async def test_a_contest_has_one_outcome_by_somebody_else_and_clears_a_wrong_flag(service: Service) -> None:
@@ -189,7 +189,7 @@ async def test_a_contest_has_one_outcome_by_somebody_else_and_clears_a_wrong_fla
     await service.screening.tick()
     row = (await service.flags())["collective_risk"]
     assert (row["state"], row["reason"], row["contest"]["state"]) == ("cleared", "contested", "withdrawn")
-    [rule] = (await service.desk.precision(None))["rules"]
+    [rule] = (await service.desk.precision(None, OFFICER))["rules"]
     assert rule["precision"] == 0.0
     with pytest.raises(NotFound):
         await service.desk.contest("none", "没有这个", OFFICER)

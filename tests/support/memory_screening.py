@@ -150,10 +150,10 @@ class MemoryStore:
     async def contest(self, tx: Any, id: str, contest: Document) -> None:
         self.rows["flags"][id]["contest"] = contest
 
-    async def outcomes(self, county: str | None) -> list[Document]:
+    async def outcomes(self, county: str | None, *, accusations: bool = True) -> list[Document]:
         found: dict[tuple[Any, ...], Document] = {}
         for flag in self.rows["flags"].values():
-            if flag["retracted"] or (county and flag["county"] != county):
+            if flag["retracted"] or (county and flag["county"] != county) or (flag["restricted"] and not accusations):
                 continue
             key = tuple(flag[name] for name in ("kind", "rule", "rule_version", "policy"))
             names = dict(zip(("kind", "rule", "rule_version", "policy"), key, strict=True))

@@ -85,9 +85,28 @@ async def test_an_accusation_is_hidden_from_the_accused(site):
         update={"purpose": "accusation", "title": "", "text": "", "accused_unit": "379911.construction_bureau"}
     )
     await site.take(event.model_copy(update={"data": data}))
-    assert len(site.client.get("/v1/flags", headers=site.as_("duty_officer")).json()["items"]) == 1
-    accused = site.as_("leader", unit="379911.construction_bureau")
-    assert site.client.get("/v1/flags", headers=accused).json()["items"] == []
+    officer = site.as_("duty_officer")
+    assert len(site.client.get("/v1/flags", headers=officer).json()["items"]) == 1
+    assert len(site.client.get("/v1/precision", headers=officer).json()["rules"]) == 1
+    for role in ("leader", "unit"):
+        accused = site.as_(role, unit="379911.construction_bureau")
+        assert site.client.get("/v1/flags", headers=accused).json()["items"] == []
+        assert site.client.get("/v1/precision", headers=accused).json()["rules"] == []
+
+
+async def test_pages_go_on_past_what_is_not_there_for_the_reader(site):
+    visits = [filed_event(n, n % 4, minutes=n, channel="visit", representatives=6, headcount=7) for n in range(6)]
+    await site.take(*visits)
+    ask = {"kind": "over_representatives", "limit": 2}
+    other, read, after = site.as_("unit", unit="379911.education_bureau"), 0, None
+    while True:
+        query = ask | ({"after": after} if after else {})
+        page = site.client.get("/v1/flags", params=query, headers=other).json()
+        assert page["items"] == []
+        read, after = read + 1, page["next"]
+        if after is None:
+            break
+    assert read > 1
 
 
 @pytest.mark.parametrize(
