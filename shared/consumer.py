@@ -173,7 +173,13 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         except (Fenced, asyncio.CancelledError):
             raise
         except Exception as error:
-            log.warning("batch_falls_back", topic=self.who.topic, records=len(fresh), error=type(error).__name__)
+            log.warning(
+                "batch_falls_back",
+                topic=self.who.topic,
+                records=len(fresh),
+                error=type(error).__name__,
+                exc_info=not isinstance(error, PermanentError),
+            )
             await self._reload({place(i)[0] for i in fresh})
             await self._one_by_one(fresh, counted=False)
 

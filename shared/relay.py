@@ -81,7 +81,8 @@ class Relay:
             self._wake.clear()
             if await self.publish_pending() == 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):  # wait_for may swallow a cancellation (Python 3.11)
+                        await self._wake.wait()
 
     async def publish_pending(self) -> int:
         """Publish one batch of pending rows and mark them; returns how many there were."""
