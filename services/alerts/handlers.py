@@ -12,7 +12,7 @@ from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, Refused, apply, raise_warning
 from services.alerts.domain.plans import PlanBook, attach, tick
 from services.alerts.domain.silence import Silence, checked
-from services.alerts.domain.timers import Plan, Timer, after_change, flush_at
+from services.alerts.domain.timers import Plan, Timer, after_change
 from services.alerts.domain.warning import Arrival, Change, Flag, Measure, Text, Warning, WorkPlan
 from services.alerts.ports import Store, Tx
 from shared.access import PERMISSIONS, Principal, Scope
@@ -198,6 +198,7 @@ async def _keep_silence(tx: Tx, who: Principal, warning: Warning, order: Order, 
         ends_at=order.until,
         created_at=now,
         kinds=() if warning.protected else (warning.kind,),
+        jurisdiction=warning.flag.jurisdiction,
         warning_id=warning.id,
     )
     await tx.put_silence(checked(silence))
@@ -205,11 +206,13 @@ async def _keep_silence(tx: Tx, who: Principal, warning: Warning, order: Order, 
 
 
 async def silence(desk: Desk, who: Principal, wanted: Silence) -> Silence:
-    """Mute notifications by a matcher. Raises `Refused` for what cannot be muted, and `Forbidden`."""
+    """Mute notifications by a matcher; a county's own officer mutes that county's. Raises `Refused` and `Forbidden`."""
     if not may_act(who, "silence"):
         raise Forbidden("silence")
     now = desk.clock.now()
-    made = checked(replace(wanted, author=who.account, created_at=now))
+    county = wanted.jurisdiction or who.jurisdiction
+    _of_their_county(who, county)
+    made = checked(replace(wanted, jurisdiction=county, author=who.account, created_at=now))
 
     async def work(tx: Tx) -> Silence:
         await tx.put_silence(made)
@@ -221,15 +224,18 @@ async def silence(desk: Desk, who: Principal, wanted: Silence) -> Silence:
 
 
 async def end_silence(desk: Desk, who: Principal, silence_id: str) -> Silence:
-    """End a silence before its time."""
+    """End a silence before its time. Raises `Missing`, `Forbidden`, and `Refused` for one that holds beyond the county."""
     if not may_act(who, "silence"):
         raise Forbidden("silence")
     now = desk.clock.now()
 
     async def work(tx: Tx) -> Silence:
         found = await tx.silence(silence_id)
-        if found is None:
+        if found is None or (who.jurisdiction and found.jurisdiction not in {None, who.jurisdiction}):
             raise Missing
+        if found.warning_id is not None:
+            visible(await tx.warning(found.warning_id), who.scope(desk.units), desk.units)
+        _of_their_county(who, found.jurisdiction)
         if found.ends_at <= now:
             return found
         ended = replace(found, ends_at=now, ended_by=who.account)
@@ -239,6 +245,12 @@ async def end_silence(desk: Desk, who: Principal, silence_id: str) -> Silence:
         return ended
 
     return await desk.store.run(work)
+
+
+def _of_their_county(who: Principal, county: str | None) -> None:
+    """Refuse what reaches beyond the county of a county's own officer."""
+    if who.jurisdiction is not None and county != who.jurisdiction:
+        raise Refused("jurisdiction-not-yours", "an account of a county acts for that county")
 
 
 @dataclass(frozen=True)
@@ -259,6 +271,7 @@ async def start_drill(desk: Desk, who: Principal, drill: Drill, cause: str) -> W
     """Raise an exercise warning: it behaves like a real one and is marked as an exercise everywhere."""
     if not may_act(who, "assign"):
         raise Forbidden("drill")
+    _of_their_county(who, drill.jurisdiction)
     now = desk.clock.now()
     flag = Flag(
         flag_id=drill.id,
@@ -328,11 +341,6 @@ async def note_text_view(desk: Desk, who: Principal, warning_id: str, petition_i
         return warning
 
     return await desk.store.run(work)
-
-
-def change_of_group(key: str, at: datetime) -> Plan:
-    """Have a group looked at."""
-    return Plan(sooner=(flush_at(key, at),))
 
 
 def summary(change: Change | Warning) -> dict[str, Any]:

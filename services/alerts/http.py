@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
@@ -35,6 +36,7 @@ UNPROCESSABLE: Final = frozenset(
     }
 )
 GONE: Final = frozenset({"no-such-step", "no-such-item", "no-plan"})
+FORBIDDEN: Final = frozenset({"jurisdiction-not-yours"})
 T = TypeVar("T")
 B = TypeVar("B", bound=Body)
 WarningId = Annotated[str, Path(max_length=100)]
@@ -53,8 +55,9 @@ async def answered(work: Awaitable[T]) -> T:
 
 
 def refusal(refused: Refused) -> Problem:
-    """409 with what is possible now and who was first; 422 or 404 where the request itself does not fit."""
-    status = 422 if refused.code in UNPROCESSABLE else 404 if refused.code in GONE else 409
+    """409 with what is possible now and who was first; 422, 404 or 403 where the request itself does not fit."""
+    kinds = ((UNPROCESSABLE, 422), (GONE, 404), (FORBIDDEN, 403))
+    status = next((status for codes, status in kinds if refused.code in codes), 409)
     extra: dict[str, Any] = {}
     if refused.warning is not None:
         warning = refused.warning
@@ -210,8 +213,6 @@ async def _frames(hub: Hub, scope: Any, last_event_id: str | None) -> AsyncItera
 
 async def bounded(frames: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
     """The same, ended when the sign-in behind it ends: the client comes again and is checked again."""
-    import asyncio
-
     try:
         async with asyncio.timeout(max(0.0, seconds)):
             async for one in frames:

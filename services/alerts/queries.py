@@ -11,12 +11,11 @@ from typing import Final
 
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
-from services.alerts.handlers import Desk, visible
+from services.alerts.handlers import Desk, Missing, visible
 from services.alerts.ports import Filter, FlagRow, LogRow
 from shared.access import Principal
 
 MAX_BOARD: Final = 1000
-SMALL_CELL: Final = 5
 
 
 @dataclass(frozen=True)
@@ -173,11 +172,21 @@ def _histogram(
 
 
 async def silences(desk: Desk, who: Principal) -> list[Silence]:
-    """Silences, newest first. A unit does not see what was muted about others."""
+    """Silences, newest first: of a county's account those that reach it, of a unit those about itself."""
     found = await desk.store.all_silences(limit=500)
-    if who.role != "unit":
-        return found
-    return [silence for silence in found if silence.unit is not None and silence.unit == who.unit]
+    if who.role == "unit":
+        return [silence for silence in found if silence.unit is not None and silence.unit == who.unit]
+    scope, shown = who.scope(desk.units), []
+    for silence in found:
+        if scope.jurisdiction is not None and silence.jurisdiction not in {None, scope.jurisdiction}:
+            continue
+        if scope.barred and silence.warning_id is not None:  # it may be about an accusation
+            try:
+                visible(await desk.store.get(silence.warning_id), scope, desk.units)
+            except Missing:
+                continue
+        shown.append(silence)
+    return shown
 
 
 @dataclass(frozen=True)

@@ -265,28 +265,6 @@ async def test_orders_that_make_no_sense(action, body, code):
     assert (await api.one()).version == 2
 
 
-async def test_life_safety_cannot_be_silenced_over_http():
-    api, id = await with_warning("life_safety")
-    answer = await api.post(f"/v1/warnings/{id}/silence", BODIES["silence"])
-    assert (answer.status_code, answer.json()["code"]) == (409, "cannot-be-silenced")
-    body = {"reason": "x", "kinds": ["life_safety"], "ends_at": "2026-03-01T12:00:00+08:00"}
-    assert (await api.post("/v1/silences", body)).json()["code"] == "cannot-be-silenced"
-
-
-async def test_silences_are_made_shown_and_ended():
-    api, _ = await with_warning()
-    body = {"reason": "演练", "kinds": ["collective_risk"], "ends_at": "2026-03-01T12:00:00+08:00"}
-    made = await api.post("/v1/silences", body)
-    assert made.status_code == 201
-    assert (made.json()["author"], made.json()["reason"]) == ("demo.duty_officer", "演练")
-    async with api.client() as client:
-        ended = await client.delete(f"/v1/silences/{made.json()['id']}")
-        assert ended.json()["ended_by"] == "demo.duty_officer"
-        assert (await client.delete("/v1/silences/none")).status_code == 404
-    assert len((await api.get("/v1/silences")).json()["silences"]) == 1
-    assert (await api.get("/v1/silences", TOWN_UNIT)).json()["silences"] == []
-
-
 @pytest.mark.parametrize(
     ("query", "code"),
     [
