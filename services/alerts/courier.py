@@ -15,6 +15,7 @@ from typing import Any, Final
 import apprise
 import httpx
 import orjson
+import structlog
 
 from services.alerts import labels, outward
 from services.alerts.domain.timers import delivery_wait
@@ -32,6 +33,7 @@ HOLD: Final = timedelta(seconds=20)
 """A message that was taken and not marked is taken again after this."""
 GIVE_UP: Final = timedelta(hours=24)
 AT_ONCE: Final = 8
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ class Courier:
             return Outcome(False, "address-refused", str(refused))
         except (httpx.HTTPError, OSError) as error:
             return Outcome(False, "unreachable", type(error).__name__)
+        except Exception as error:  # a missing key, a wrong URL: written down and tried again like the rest
+            log.error("delivery_failed", receiver=row.receiver, error=type(error).__name__)  # noqa: TRY400 - no message
+            return Outcome(False, "receiver-misconfigured", type(error).__name__)
 
     async def _body(self, receiver: Receiver, row: Delivery) -> bytes | None:
         """The message as this receiver may have it; None when nothing of it may be sent there."""

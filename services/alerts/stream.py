@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
+import structlog
 
 from services.alerts.ports import Store, StreamRow
 from shared.access import Scope
@@ -22,6 +23,7 @@ from shared.mongo import Unavailable
 POLL_S: Final = 0.1
 READ: Final = 1000
 RETRY_MS: Final = 2000
+log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False)
@@ -85,9 +87,10 @@ class Hub:
         while True:
             try:
                 await self._hand_out()
-            except Unavailable:
-                await asyncio.sleep(1)
-            except Exception:
+            except (
+                Exception
+            ) as error:  # whatever it is, the reader goes on: a dead stream would look like a quiet night
+                log.warning("stream_waits", error=type(error).__name__, exc_info=not isinstance(error, Unavailable))
                 await asyncio.sleep(1)
             with contextlib.suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
                 async with asyncio.timeout(POLL_S):
