@@ -56,7 +56,6 @@ def bench(tmp_path: Path) -> Any:
     receivers = {
         "hook": Receiver(type="webhook", url="https://hook.test/in?a=1", key_id="k1", key="hook"),
         "keyless": Receiver(type="webhook", url="https://hook.test/in", key_id="k2", key="nowhere"),
-        "wrong": Receiver(type="webhook", url="https://hook.test:99999/in", key_id="k3", key="hook"),
         "desk": Receiver(type="console"),
         "town": Receiver(type="console", unit="379911001"),
         "chat": Receiver(type="apprise", urls="chat"),
@@ -172,9 +171,8 @@ async def test_a_receiver_that_is_gone_from_the_file_is_said_and_waits(bench):
     assert bench.store.s.deliveries["d1"].status == "pending"
 
 
-@pytest.mark.parametrize("receiver", ["keyless", "wrong"])
-async def test_a_receiver_that_is_set_up_wrongly_is_said_and_holds_up_nobody(bench, hook, receiver):
-    await put(bench, receiver)
+async def test_a_receiver_without_its_key_is_said_and_holds_up_nobody(bench, hook):
+    await put(bench, "keyless")
     await put(bench, id="d2")
     await bench.courier.deliver_due()
     bad, good = bench.store.s.deliveries["d1"], bench.store.s.deliveries["d2"]
