@@ -46,6 +46,8 @@ def place(placed: Placed) -> Document:
         "copy": member.copy,
         "weak": member.weak,
         "late": placed.evidence.late if placed.evidence else member.joined != member.filing.at,
+        "core": placed.core,
+        "beside": list(placed.beside),
     }
 
 
@@ -64,6 +66,8 @@ def stored(row: Document) -> Stored:
         row["weak"],
         row["late"],
         tuple(step(s) for s in row["steps"]),
+        row.get("core"),
+        tuple(row.get("beside") or ()),
     )
 
 
@@ -103,7 +107,7 @@ def matter(county: County, history: History) -> Document:
         "active_at": last,
         "petitions": len(members),
         "petitioners": len({f.petitioner for f in filings}),
-        "petitioners_30d": state.distinct(newest, 30) if state else len(members),
+        "petitioners_30d": state.distinct(newest, 30, beside=False) if state else len(members),
         "headcount": max((f.headcount or 0 for f in filings), default=0),
         "flags": sorted({kind for kind, _ in state.open}) if state else [],
         "sequence": history.sequence,

@@ -23,6 +23,8 @@ _LIMITS: Final[dict[tuple[str, ...], tuple[float, float]]] = {
     ("linking", "keep_days"): (30, 1460),
     ("linking", "threshold"): (0.01, 1),
     ("linking", "merge"): (0.01, 1),
+    ("linking", "beside"): (0.01, 1),
+    ("linking", "beside_names"): (0.01, 1),
     ("rules", "collective_visit", "min_persons"): (2, 1000),
     ("rules", "collective_risk", "petitioners"): (2, 1000),
     ("rules", "collective_risk", "days"): (1, 365),

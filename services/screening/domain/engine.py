@@ -12,7 +12,18 @@ from datetime import datetime, timedelta
 
 from services.screening.domain.explain import render
 from services.screening.domain.flags import ORDER, Flag
-from services.screening.domain.history import Absorb, Absorbed, History, Input, Join, Leave, Withdraw, entry, episode_id
+from services.screening.domain.history import (
+    Absorb,
+    Absorbed,
+    Beside,
+    History,
+    Input,
+    Join,
+    Leave,
+    Withdraw,
+    entry,
+    episode_id,
+)
 from services.screening.domain.matters import LinkConfig, Linked, Merge
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
 from services.screening.domain.petitions import Decision, Filing, Step
@@ -154,6 +165,7 @@ class County:
                     rows += self.merged(self._row(merge, filing, link.late), out)
             row = self._place(filing, link, link.matter, out)
             rows.append(row)
+            rows += self.beside(link.message)
             rows += [(row[0], entry(step.at, step, step.id)) for step in steps.get(link.message, ())]
         for merge in waiting.values():  # the cause itself is linked as before
             cause = self.placed[merge.cause].member
@@ -176,9 +188,19 @@ class County:
         home = self.root(matter, (joined, filing.id))
         member = Member(filing, joined, link.duplicate_of is not None, weak)
         old = self.placed.get(filing.id)
-        self.placed[filing.id] = Placed(member, home, old.matter if old else home, linker, link)
+        core = None if link.core is None else self.root(link.core, (joined, filing.id))
+        now = old.matter if old else home
+        self.placed[filing.id] = Placed(member, home, now, linker, link, core, link.beside)
         out.days.add(self.rate.count(joined))
         return home, entry(joined, Join(member), filing.id)
+
+    def beside(self, pid: str) -> Rows:
+        """What this petition showed to lie beside the largest of the matters near it, as an input of that matter."""
+        placed = self.placed[pid]
+        if placed.core is None:
+            return []
+        filings = tuple(self.placed[other].member.filing for other in placed.beside if other in self.placed)
+        return [(placed.core, entry(placed.member.joined, Beside(filings), pid))]
 
     def _unplace(self, pid: str, placed: Placed, out: Outcome) -> list[Step]:
         """Take a petition out of the matter it was linked to, as it is linked otherwise now; gives its steps."""
@@ -186,6 +208,9 @@ class County:
         steps = [(key, h) for key, h in home.inputs if isinstance(h, Step) and h.petition == pid]
         home.remove([entry(placed.member.joined, Join(placed.member), pid)[0], *(key for key, _ in steps)])
         self._dirty.add(placed.home)
+        if placed.core is not None:
+            self.histories[placed.core].remove([entry(placed.member.joined, Beside(()), pid)[0]])
+            self._dirty.add(placed.core)
         day = day_number(placed.member.joined)
         self.rate.uncount(day)
         out.days.add(day)
@@ -279,7 +304,9 @@ class County:
 
     def feed(self, rows: Sequence[tuple[str, Input]]) -> set[str]:
         """Give each matter its inputs in the order of time, then fold what has to be folded anew."""
-        touched = set(self._dirty)
+        touched: set[str] = set()
+        for name in self._dirty:
+            self._look_again(name, touched)
         self._dirty.clear()
         for name, item in sorted(rows, key=lambda row: row[1][0]):
             history = self.histories.get(name)
@@ -287,11 +314,8 @@ class County:
                 history = self.histories[name] = History(name)
             late = history.add(item, self.policies, self.rate)
             touched.add(name)
-            if history.absorbed and (late or isinstance(item[1], Join)):  # what absorbed it has to look again
-                while history.absorbed and history.merged_into is not None:
-                    history = self.histories[history.merged_into]
-                    history.stale = True
-                    touched.add(history.id)
+            if late or isinstance(item[1], Join | Beside):
+                self._look_again(name, touched)
         bound = self.bound()
         for name in touched:
             history = self.histories[name]
@@ -299,6 +323,15 @@ class County:
             if bound is not None:
                 history.expire(bound)
         return touched
+
+    def _look_again(self, name: str, touched: set[str]) -> None:
+        """A matter changed in its past: whatever absorbed it is folded anew."""
+        touched.add(name)
+        history = self.histories[name]
+        while history.absorbed and history.merged_into is not None:
+            history = self.histories[history.merged_into]
+            history.stale = True
+            touched.add(history.id)
 
     def _tell(self, touched: set[str], out: Outcome) -> None:
         for name in touched:
@@ -336,9 +369,8 @@ class County:
     def _link_config(self) -> LinkConfig:
         numbers = self.linking
         config = LinkConfig(window=timedelta(days=numbers.window_days), lateness=numbers.lateness)
-        if numbers.threshold is not None:
-            config = replace(config, threshold=numbers.threshold)
-        return replace(config, merge=numbers.merge) if numbers.merge is not None else config
+        scores = {name: getattr(numbers, name) for name in ("threshold", "merge", "beside", "beside_names")}
+        return replace(config, **{name: score for name, score in scores.items() if score is not None})
 
     def _sweep(self) -> None:
         """Once a day of event time, forget the matters in which nothing happened for `keep_days`."""

@@ -8,7 +8,7 @@ from typing import Final
 from services.screening.domain.flags import MOST, Episode, Finding, Flag, Text, Transition
 from services.screening.domain.history import History, episode_id
 from services.screening.domain.petitions import Filing
-from services.screening.domain.state import MatterState, Member
+from services.screening.domain.state import MatterState
 
 PHRASES: Final[dict[str, Text]] = {
     "self_harm": ("流露轻生意图的表述", "words of an intention to harm oneself"),
@@ -21,6 +21,10 @@ PHRASES: Final[dict[str, Text]] = {
 }
 _AGAINST: Final[dict[str, Text]] = {
     "copies": ("另有{0:g}件文本完全相同，未计入人数", "{0:g} petitions with the very same text were not counted"),
+    "beside": (
+        "其中{0:g}件归在相近的其他事项，尚未并入，请核实是否为同一事项",
+        "{0:g} of them belong to matters beside this one: check whether they are the same",
+    ),
     "answered": ("其中{0:g}件已经答复且无异议", "{0:g} of them were answered and not contested"),
     "no_visit": (
         "目前均通过书信、网络、电话反映，没有走访",
@@ -115,12 +119,12 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
     seen = at.at if at and at.what != "cleared" else episode.seen_at
     cleared = at.what == "cleared" if at else episode.closed_at is not None
     petitions = found.petitions if found.petitions is not None else state.counted(seen, found.window_days, found.kind)
-    members = [state.members[p] for p in petitions if p in state.members]
-    counted = [m for m in members if m.counts] or members
-    pseudonyms = tuple(dict.fromkeys(m.filing.petitioner for m in reversed(counted)))
+    filings = [filing for p in petitions if (filing := state.filing(p)) is not None]
+    counted = [f for f in filings if f.id in state.beside or state.members[f.id].counts] or filings
+    pseudonyms = tuple(dict.fromkeys(filing.petitioner for filing in reversed(counted)))
     subject = state.members[found.scope].filing if found.scope in state.members else None
-    lead = subject or _lead(members, state)
-    restricted = subject.restricted if subject else any(m.filing.restricted for m in members)
+    lead = subject or _lead(filings, state)
+    restricted = subject.restricted if subject else any(filing.restricted for filing in filings)
     return Flag(
         id=episode_id(history.id, episode),
         kind=found.kind,
@@ -143,10 +147,10 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
         petitions=petitions[-MOST:],
         petitioners=pseudonyms[:MOST],
         distinct=len(pseudonyms),
-        headcount=_headcount(members, seen),
+        headcount=_headcount(filings, seen),
         explanation=explanation(found, len(pseudonyms)),
         against=tuple((_AGAINST[key][0].format(v), _AGAINST[key][1].format(v)) for key, v in found.against),
-        evidence=tuple((m.filing.id, m.filing.at, m.filing.channel) for m in members[-MOST:]),
+        evidence=tuple((filing.id, filing.at, filing.channel) for filing in filings[-MOST:]),
         phrases=tuple(PHRASES[p] for p in found.phrases if p in PHRASES),
         title=lead.title if lead else "",
         topic=lead.topic if lead else None,
@@ -157,10 +161,11 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
     )
 
 
-def _lead(members: list[Member], state: MatterState) -> Filing | None:
-    pool = members or list(state.members.values())
-    return min((m.filing for m in pool), key=lambda f: (f.at, f.id), default=None)
+def _lead(filings: list[Filing], state: MatterState) -> Filing | None:
+    own = [filing for filing in filings if filing.id in state.members]
+    pool = own or filings or [member.filing for member in state.members.values()]
+    return min(pool, key=lambda f: (f.at, f.id), default=None)
 
 
-def _headcount(members: list[Member], at: datetime) -> int:
-    return max((m.filing.headcount or 0 for m in members if m.filing.at <= at), default=0)
+def _headcount(filings: list[Filing], at: datetime) -> int:
+    return max((filing.headcount or 0 for filing in filings if filing.at <= at), default=0)

@@ -30,6 +30,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A petition showed that these, of other matters, are about the same place and much the same thing."""
+
+    filings: tuple[Filing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Absorb:
     """Another matter turned out to be this one."""
 
@@ -59,8 +66,8 @@ class Withdraw:
     scope: str
 
 
-Happening = Join | Absorb | Absorbed | Leave | Withdraw | Step
-_RANK: Final[dict[type[Any], int]] = {Absorb: 0, Join: 1, Step: 2, Leave: 3, Withdraw: 4, Absorbed: 5}
+Happening = Join | Beside | Absorb | Absorbed | Leave | Withdraw | Step
+_RANK: Final[dict[type[Any], int]] = {Absorb: 0, Join: 1, Beside: 2, Step: 3, Leave: 4, Withdraw: 5, Absorbed: 6}
 Input = tuple[tuple[datetime, int, str], Happening]
 _KEY: Final = itemgetter(0)
 
@@ -167,6 +174,8 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
                 _of_petition(state, member.filing, policy, at, OF_PETITIONS)
             if len(state.members) > 1:
                 _note_repeat(state, member.filing, policy, at)
+        case Beside(filings):
+            state.lay_beside(filings)
         case Step():
             _lifecycle(state, happening, policy, at)
         case Absorb(other):
@@ -175,6 +184,7 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
             if other.state is not None:
                 state.cases.update({pid: case for pid, case in _cases(other, at).items() if pid not in state.cases})
                 state.repeats.extend(pair for pair in other.state.repeats if pair not in state.repeats)
+                state.lay_beside(other.state.beside.values())
         case Leave(petitions):
             for petition in petitions:
                 state.leave(petition)

@@ -30,6 +30,15 @@ class Join(NamedTuple):
     their_before: Numbers
 
 
+class Near(NamedTuple):
+    """How near a matter is: its score, how much of the names in the one's titles the other holds, its earliest live message."""
+
+    score: float
+    known: float
+    first: int
+    home: int
+
+
 class Index:
     """Messages are numbered as they come; live ones are `low` to `high` - 1, kept in rings that grow by doubling."""
 
@@ -71,7 +80,7 @@ class Index:
         self._touched = np.zeros(config.probed * config.depth, np.int32)
         self._found = np.zeros(config.candidates, np.int32)
         self._first = np.zeros(config.candidates, np.int32)
-        self._ranks = np.zeros(config.candidates, np.float64)
+        self._ranks, self._known = np.zeros(config.candidates, np.float64), np.zeros(config.candidates, np.float64)
         table = 1 << (2 * nearness.SAMPLE * config.features).bit_length()
         self._keys = np.zeros(table, np.uint32)
         self._cells = np.zeros((table, 8), np.float32)
@@ -153,8 +162,8 @@ class Index:
         """Where the ring holds what belongs to a message."""
         return number & (self.matter.size - 1)
 
-    def near(self, number: int) -> list[tuple[float, int, int]]:
-        """(score, earliest live message, matter) of the matters that share most with the message just pushed."""
+    def near(self, number: int) -> list[Near]:
+        """The matters that share most with the message just pushed."""
         scale = self.scale
         many = nearness.candidates(
             self._chosen, min(self._kept, self.config.probed), number, self.low, self.seen, scale, self.logs,
@@ -163,8 +172,8 @@ class Index:
         )  # fmt: skip
         self._rank(int(self.matter[self.at(number)]), many, scale)
         nearness.first_of(self._found, many, self.previous, self.last, self.counts, self._first)
-        scores, firsts, homes = (a[:many].tolist() for a in (self._ranks, self._first, self._found))
-        return list(zip(scores, firsts, homes, strict=True))
+        columns = (a[:many].tolist() for a in (self._ranks, self._known, self._first, self._found))
+        return [Near(*row) for row in zip(*columns, strict=True)]
 
     def compare(self, one: int, other: int) -> float:
         """How much two matters are the same one, 0…1."""
@@ -176,7 +185,7 @@ class Index:
         nearness.rank(
             one, self._found, many, self.low, self.features, self.sizes, self.previous, self.last, self.counts,
             self.petitioner, self.topic, self.region, self.seen, scale, self.logs, self.powers,
-            self._keys, self._cells, self._spots, self.numbers, self._ranks,
+            self._keys, self._cells, self._spots, self.numbers, self._ranks, self._known,
         )  # fmt: skip
 
     def join(self, kept: int, gone: int) -> Join:

@@ -11,8 +11,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from services.screening.domain.index import Index, Join
+from services.screening.domain.index import Index, Join, Near
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message, Similar, matter_id
+from services.screening.domain.nearness import SAMPLE
 from services.screening.domain.text import LONGEST, same_text
 
 
@@ -89,7 +90,8 @@ class Linker:
         self._undo.append(log)
         self._forget()
         own = self._home(log.number)
-        best = self._ranked(log.number, twin, self._homes.get(matter_id(message.id)))
+        near = index.near(log.number)
+        best = self._ranked(near, twin, self._homes.get(matter_id(message.id)))
         shared: tuple[str, ...] = ()
         merged: list[Merge] = []
         if best:
@@ -107,6 +109,7 @@ class Linker:
                 own = kept
         else:
             self._call(own, matter_id(message.id))
+        core, beside = self._beside(near, own) if twin is None else (None, ())
         return Linked(
             message=message.id,
             matter=self._names[own],
@@ -117,6 +120,8 @@ class Linker:
             merged=tuple(merged),
             duplicate_of=None if twin is None else self._at(twin).id,
             repeat=twin is not None and self._at(twin).petitioner == message.petitioner,
+            core=core,
+            beside=beside,
         )
 
     def undo(self) -> Message:
@@ -172,7 +177,7 @@ class Linker:
             return ()
         log, whole, count, twin = self._enter(Message("", "", self._clock, title, text))
         found = []
-        for score, home in self._ranked(log.number, twin, None)[:limit]:
+        for score, home in self._ranked(index.near(log.number), twin, None)[:limit]:
             numbers, words = index.members(home), index.shared(whole, count, home)
             found.append(Similar(self._names[home], score, self._at(int(numbers[-1])).id, len(numbers), words))
         self._undo.append(log)
@@ -219,14 +224,25 @@ class Linker:
         index.chain(np.array([number], np.int32), home)
         return log, whole, count, self._copy(message, number)
 
-    def _ranked(self, number: int, twin: int | None, same: int | None) -> list[tuple[float, int]]:
+    def _ranked(self, near: Iterable[Near], twin: int | None, same: int | None) -> list[tuple[float, int]]:
         """(score, matter) from the threshold up, the best first; that of a copy or of the same id comes before all."""
-        near = [
-            (-score, first, home) for score, first, home in self._index.near(number) if score >= self.config.threshold
-        ]
-        best = [(-score, home) for score, _, home in sorted(near)]
+        reached = [(-item.score, item.first, item.home) for item in near if item.score >= self.config.threshold]
+        best = [(-score, home) for score, _, home in sorted(reached)]
         sure = same if twin is None else self._home(twin)
         return best if sure is None else [(1.0, sure)] + [item for item in best if item[1] != sure]
+
+    def _beside(self, near: Iterable[Near], own: int) -> tuple[str | None, tuple[str, ...]]:
+        """The largest (then oldest) of the matters that lie beside each other with this message; the others' latest texts."""
+        config = self.config
+        homes = [item.home for item in near if item.score >= config.beside and item.known >= config.beside_names]
+        homes = [home for home in homes if home != own and self._names[home]]  # some have just become its own
+        if not homes:
+            return None, ()
+        index = self._index
+        members = sorted((index.members(home) for home in (own, *homes)), key=lambda all: (-all.size, int(all[0])))
+        others = np.sort(np.concatenate([numbers[-SAMPLE:] for numbers in members[1:]]))
+        originals = others[index.copy[index.at(others)] < 0]
+        return self._names[self._home(int(members[0][0]))], tuple(self._at(int(n)).id for n in originals)
 
     def _join(self, kept: int, gone: int, log: _Undo) -> None:
         log.joins.append((self._index.join(kept, gone), self._uncall(gone)))

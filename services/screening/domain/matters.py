@@ -56,7 +56,8 @@ class Linked:
     `score` is 0…1 (1 for the same text), `threshold` what it had to reach; `shared` are the words that tied it, the
     heaviest first. `duplicate_of` is the earliest live message with the same text, whoever sent it: count a text once.
     `repeat` says the petitioner of that earlier message is the same person. `late` says the message came after the
-    lateness bound.
+    lateness bound. `beside`: messages that are about the same place and much the same thing as those of the matter
+    `core`, but not near enough to be members of it; `core` is the largest of the matters that lie so beside each other.
     """
 
     message: str
@@ -69,6 +70,8 @@ class Linked:
     duplicate_of: str | None = None
     repeat: bool = False
     late: bool = False
+    core: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +91,21 @@ class LinkConfig:
 
     `window`: how long a message stays live. `lateness`: how far behind the newest message one may come and still be
     put in its place. `threshold`: the score from which a message joins a matter; `merge`: from which two matters
-    become one. `names`: what is shared as names counts at most this many times what else is shared. `veto`: the factor
-    where both name places in the title and none is in the other's text; `unnamed`: where only one does; `apart`: where
-    they name different regions. `same_hand`: the factor for the same petitioner, whose phrases return whatever the
-    matter. `topical`: what an equal topic adds and a different one takes. `power`: how much more rare grams weigh.
-    `features`: grams kept of a message; `posted` of them are found by, `probed` looked up. `depth`: messages an index
-    entry keeps. `candidates`: matters compared in full.
+    become one. `beside`: from which a matter lies beside a message, where one holds at least the share `beside_names` of
+    the names in the other's title. `names`: what is shared as names counts at most this many times what else is shared.
+    `veto`: the factor where both name places in the title and none is in the other's text; `unnamed`: where only one
+    does; `apart`: where they name different regions. `same_hand`: the factor for the same petitioner, whose phrases
+    return whatever the matter. `topical`: what an equal topic adds and a different one takes. `power`: how much more rare
+    grams weigh. `features`: grams kept of a message; `posted` of them are found by, `probed` looked up. `depth`: messages
+    an index entry keeps. `candidates`: matters compared in full.
     """
 
     window: timedelta = timedelta(days=90)
     lateness: timedelta = timedelta(minutes=15)
     threshold: float = 0.085
     merge: float = 0.105
+    beside: float = 0.045
+    beside_names: float = 0.4
     names: float = 0.5
     veto: float = 0.1
     unnamed: float = 0.85

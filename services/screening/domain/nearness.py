@@ -1,7 +1,7 @@
 """Compiled comparing of messages and matters: an index with short entries, candidates, and how much two matters are one."""
 
 # mypy: disable-error-code="arg-type, assignment, no-any-return"
-# ruff: noqa: PLR0912 - a call per branch would be slower to compile than to read
+# ruff: noqa: PLR0912, PLR0915 - a call per branch would be slower to compile than to read
 
 from __future__ import annotations
 
@@ -178,11 +178,11 @@ def _whole(square: float, members: int, count: int) -> float:
 def rank(
     one: int, homes: Array, many: int, low: int, features: Array, sizes: Array, previous: Array, last: Array,
     counts: Array, petitioner: Array, topic: Array, region: Array, seen: Array, scale: float, logs: Array,
-    powers: Array, keys: Array, cells: Array, spots: Array, numbers: Array, out: Array,
+    powers: Array, keys: Array, cells: Array, spots: Array, numbers: Array, out: Array, known: Array,
 ) -> None:  # fmt: skip
     """How much a matter and each of the `homes` are the same, 0…1: the cosine of their sums, but what they share as names
     counts at most `names` times as much as what else they share, and less where their names or regions differ, where one
-    person wrote both, or where their topics differ.
+    person wrote both, or where their topics differ. `known` gets how much of the names in the titles of one the other holds.
     """
     names, veto, unnamed, apart, same, topical = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     ring = features.shape[0] - 1
@@ -215,7 +215,7 @@ def rank(
                     cells[slot, column] = 0.0
             if index >= laid:
                 keys[slot] = 0
-        out[at] = 0.0
+        out[at] = known[at] = 0.0
         if dot <= 0.0:
             continue
         if n == 1:
@@ -225,7 +225,8 @@ def rank(
         score = shared / (m * n) / np.sqrt(whole)
         covered_m = covered_m / (m_named * n) if m_named else 0.0
         covered_n = covered_n / (n_named * m) if n_named else 0.0
-        factor = veto + (1.0 - veto) * np.sqrt(min(1.0, max(covered_m, covered_n)))
+        known[at] = min(1.0, max(covered_m, covered_n))
+        factor = veto + (1.0 - veto) * np.sqrt(known[at])
         if not m_named or not n_named:
             factor = max(factor, unnamed)
         by_same = against = agree = differ = 0

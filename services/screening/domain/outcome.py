@@ -30,13 +30,18 @@ Item = Filed | Step | Decision
 
 @dataclass(slots=True)
 class Placed:
-    """Where a petition is: `home` the matter it was linked to, `matter` where it is now, `link` where the linker has it."""
+    """Where a petition is: `home` the matter it was linked to, `matter` where it is now, `link` where the linker has it.
+
+    `core`: the matter that these petitions lie `beside`, as it showed.
+    """
 
     member: Member
     home: str
     matter: str
     link: str | None
     evidence: Linked | None = None
+    core: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,8 @@ class Stored:
     weak: bool
     late: bool
     steps: tuple[Step, ...] = ()
+    core: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 def message_of(filing: Filing, text: str) -> Message:

@@ -140,7 +140,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """Numbers of the linker: the live window, the lateness bound, the scores from which things are one."""
+    """Numbers of the linker: the live window, the lateness bound, the scores from which things are one or lie beside."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     window_days: int = 90
@@ -148,6 +148,8 @@ class Linking:
     keep_days: int = 180
     threshold: float | None = None
     merge: float | None = None
+    beside: float | None = None
+    beside_names: float | None = None
 
     @property
     def lateness(self) -> timedelta:

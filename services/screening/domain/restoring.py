@@ -49,7 +49,8 @@ def rebuild(
     feed: list[tuple[str, Input]] = []
     for row in settled:
         member = Member(row.filing, row.joined, row.copy, row.weak)
-        county.placed[row.filing.id] = Placed(member, row.home, row.matter, row.link)
+        placed = Placed(member, row.home, row.matter, row.link, core=row.core, beside=row.beside)
+        county.placed[row.filing.id] = placed
         feed.append((row.home, entry(row.joined, Join(member), row.filing.id)))
     county.rate.load(days or {})
     for merge in known:
@@ -61,6 +62,7 @@ def rebuild(
         filings = {row.filing.id: row.filing for row in tail}
         messages = [message_of(row.filing, row.text) for row in tail]
         feed += county.linked(county.timeline.add(messages), filings, Outcome())
+    feed += [item for row in settled for item in county.beside(row.filing.id)]
     for row in stored:
         for step in row.steps:
             feed += county.stepped(step, Outcome())

@@ -54,7 +54,9 @@ def collective_visit(
 def collective_risk(
     state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
 ) -> Finding | None:
-    """Distinct petitioners in the window reach the threshold, or they come faster than past and county explain."""
+    """Distinct petitioners in the window, of the matter and beside it, reach the threshold, or those of the matter come
+    faster than past and county explain.
+    """
     rule = policy.rules.collective_risk
     distinct = state.distinct(at, rule.days, "collective_risk")
     if distinct < min(rule.clear_below, policy.rules.collective_surge.petitioners):
@@ -72,7 +74,7 @@ def collective_risk(
             expires_at=leaves + timedelta(days=rule.days),
             window_days=rule.days,
             facts=(("days", rule.days), ("petitions", len(state.members))),
-            against=_against(state),
+            against=_against(state, state.other(at, rule.days, "collective_risk")),
         )
     return collective_surge(state, policy, rate, at)
 
@@ -82,7 +84,7 @@ def collective_surge(state: MatterState, policy: Policy, rate: CountyRate, at: d
     rule = policy.rules.collective_surge
     if not rule.enabled:
         return None
-    observed = state.distinct(at, rule.days, "collective_risk")
+    observed = state.distinct(at, rule.days, "collective_risk", beside=False)
     if observed < rule.petitioners:
         return None
     expected_county, past_county = rate.exposures(at, rule.days, rule.baseline_days)
@@ -268,8 +270,10 @@ def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: da
     )
 
 
-def _against(state: MatterState) -> tuple[tuple[str, float], ...]:
+def _against(state: MatterState, beside: int = 0) -> tuple[tuple[str, float], ...]:
     found = []
+    if beside:
+        found.append(("beside", float(beside)))
     copies = state.copies
     answered = sum(1 for case in state.cases.values() if case.settled)
     if copies:

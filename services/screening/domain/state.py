@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from services.screening.domain.flags import Episode
+from services.screening.domain.flags import MOST, Episode
 from services.screening.domain.petitions import Case, Filing
 from services.screening.domain.policy import VISITS
 
@@ -32,8 +32,10 @@ class Member:
 class MatterState:
     """What the rules look at. Nothing here says anything about a person: pseudonyms are compared and counted only.
 
-    `newest`: petitioner → when they last wrote, the earliest first. `visits`, `announced`, `climbed`: the members of which
-    the rules ask that, so that a matter of thousands costs no more a petition than one of ten.
+    `newest`: petitioner → when they last wrote, the earliest first. `beside`: petitions about the same place and much the
+    same thing, but of other matters: they count as petitioners, and for nothing else. `left`: what staff took out.
+    `visits`, `announced`, `climbed`: the members of which the rules ask that, so that a matter of thousands costs no more a
+    petition than one of ten.
     """
 
     id: str
@@ -41,6 +43,8 @@ class MatterState:
     newest: dict[str, datetime] = field(default_factory=dict)
     times: list[datetime] = field(default_factory=list)
     own: dict[str, list[Filing]] = field(default_factory=dict)
+    beside: dict[str, Filing] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
     visits: dict[str, Filing] = field(default_factory=dict)
     announced: dict[str, Filing] = field(default_factory=dict)
     climbed: dict[str, Filing] = field(default_factory=dict)
@@ -72,6 +76,8 @@ class MatterState:
 
     def leave(self, petition: str) -> None:
         """Take a petition out (a split)."""
+        self.left.add(petition)
+        self.beside.pop(petition, None)
         member = self.members.pop(petition, None)
         if member is None:
             return
@@ -86,6 +92,20 @@ class MatterState:
             self.newest.pop(filing.petitioner, None)
             if rest:
                 self._wrote(filing.petitioner, max(rest))
+
+    def lay_beside(self, filings: Iterable[Filing]) -> None:
+        """Count these petitions of other matters too; the latest `MOST` are kept."""
+        for filing in filings:
+            if filing.id not in self.left:
+                self.beside[filing.id] = filing
+        if len(self.beside) > MOST:
+            latest = sorted(self.beside.values(), key=lambda filing: (filing.at, filing.id))[-MOST:]
+            self.beside = {filing.id: filing for filing in latest}
+
+    def filing(self, petition: str) -> Filing | None:
+        """A petition that is a member or lies beside."""
+        member = self.members.get(petition)
+        return self.beside.get(petition) if member is None else member.filing
 
     def _wrote(self, petitioner: str, at: datetime) -> None:
         before = self.newest.pop(petitioner, None)
@@ -104,14 +124,22 @@ class MatterState:
         """Petitions beyond the first of each petitioner."""
         return len(self.members) - sum(1 for filings in self.own.values() if filings)
 
-    def distinct(self, at: datetime, days: int, kind: str = "") -> int:
-        """Distinct petitioners who wrote in the `days` before `at`."""
+    def distinct(self, at: datetime, days: int, kind: str = "", *, beside: bool = True) -> int:
+        """Distinct petitioners who wrote in the `days` before `at`, with those of what lies `beside` or without."""
         since, count = self.since(at, days, kind), 0
         for seen in reversed(self.newest.values()):
             if seen <= since:
                 break
             count += 1
-        return count
+        if not beside or not self.beside:
+            return count
+        more = {f.petitioner for f in self.beside.values() if since < f.at <= at}
+        return count + sum(1 for petitioner in more if self.newest.get(petitioner, since) <= since)
+
+    def other(self, at: datetime, days: int, kind: str = "") -> int:
+        """Petitions of other matters that `distinct` counted."""
+        since = self.since(at, days, kind)
+        return sum(since < f.at <= at and f.id not in self.members for f in self.beside.values())
 
     def since(self, at: datetime, days: int, kind: str = "") -> datetime:
         """Start of a window; after a flag was withdrawn as wrong, only what came later counts."""
@@ -120,13 +148,20 @@ class MatterState:
 
     def nth_newest(self, n: int) -> datetime:
         """When the n-th newest petitioner last wrote: the count falls below n as that leaves the window."""
-        return next(islice(reversed(self.newest.values()), n - 1, None))
+        if not self.beside:
+            return next(islice(reversed(self.newest.values()), n - 1, None))
+        latest = dict(islice(reversed(self.newest.items()), n))
+        for filing in self.beside.values():
+            before = latest.get(filing.petitioner) or self.newest.get(filing.petitioner, filing.at)
+            latest[filing.petitioner] = max(before, filing.at)
+        return sorted(latest.values(), reverse=True)[n - 1]
 
     def counted(self, at: datetime, days: int, kind: str = "") -> tuple[str, ...]:
         """Petitions that `distinct` counted, the oldest first."""
         since = self.since(at, days, kind)
-        found = [m for m in self.members.values() if m.counts and m.joined <= at and since < m.filing.at <= at]
-        return tuple(m.filing.id for m in sorted(found, key=lambda m: (m.filing.at, m.filing.id)))
+        found = {m.filing.id: m.filing for m in self.members.values() if m.counts and m.joined <= at}
+        filings = [f for f in (self.beside | found).values() if since < f.at <= at]
+        return tuple(f.id for f in sorted(filings, key=lambda f: (f.at, f.id)))
 
     def between(self, start: datetime, end: datetime) -> int:
         """Counted petitions with start < time ≤ end."""

@@ -45,7 +45,7 @@ def test_the_fifth_petitioner_raises_the_flag_and_says_what_it_counted():
         assert not raised(engine.apply([filed(n, at=START + n * 7 * DAY)]))
     [flag] = raised(engine.apply([filed(4, at=START + 28 * DAY)]))
     assert (flag.kind, flag.observed, flag.threshold, flag.margin, flag.distinct) == ("collective_risk", 5, 5, 0, 5)
-    assert (flag.rule, flag.rule_version, flag.policy) == ("collective_risk.distinct", 1, "fengqiao-default@1")
+    assert (flag.rule, flag.rule_version, flag.policy) == ("collective_risk.distinct", 2, "fengqiao-default@1")
     assert "Art. 4" in flag.basis
     assert flag.petitions == tuple(f"p{n:05d}" for n in range(5))
     assert [row[0] for row in flag.evidence] == list(flag.petitions)
