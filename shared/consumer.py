@@ -22,7 +22,7 @@ from shared.bus import Dead, PermanentError, Processor, Received, Rewrite, decod
 from shared.clock import Clock
 from shared.deadletter import dead_letter
 from shared.failpoint import failpoint
-from shared.mongo import Mongo, PyMongoError, Session, Unavailable, is_unavailable
+from shared.mongo import ASCENDING, IndexModel, Mongo, PyMongoError, Session, Unavailable, is_unavailable
 from shared.observe import HANDLED, Metrics, trace_id
 from shared.outbox import outgoing, put
 from shared.partitions import Identity, Item, Partitions, Patience, place
@@ -31,6 +31,9 @@ from shared.settings import ServiceSettings
 
 UNEXPECTED_TRIES: Final = 5
 CRASH_TRIES: Final = 5
+FAILURES: Final = "failures"
+KEEP_FAILURES_S: Final = 7 * 24 * 3600
+INDEXES: Final = {FAILURES: [IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=KEEP_FAILURES_S)]}
 
 log = structlog.get_logger(__name__)
 
@@ -145,15 +148,19 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         while True:
             batch = await self._queue.get()
             try:
-                await self._take(batch)
-            except Fenced:
-                self._metrics.fenced.labels(self.who.service, self.who.topic).inc()
-                log.warning("fenced", topic=self.who.topic, hint="another owner claimed the partition")
-                await self._reclaim({place(i)[0] for i in batch})
+                await self._take_or_reclaim(batch)
             except OffsetLost as error:
                 self.lost = str(error)
                 log.error("offset_lost", topic=self.who.topic, detail=str(error))  # noqa: TRY400 - the text says it all
                 await asyncio.Event().wait()  # stand still and be seen as unhealthy until a human decides
+
+    async def _take_or_reclaim(self, batch: list[Item]) -> None:
+        try:
+            await self._take(batch)
+        except Fenced:
+            self._metrics.fenced.labels(self.who.service, self.who.topic).inc()
+            log.warning("fenced", topic=self.who.topic, hint="another owner claimed the partition")
+            await self._reclaim({place(i)[0] for i in batch})
 
     async def _take(self, batch: list[Item]) -> None:
         fresh: list[Item] = []
@@ -294,7 +301,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
     async def _count(self, item: Received) -> int:
         """Count an attempt before it is made, outside the transaction: a record that kills the process is found out."""
         row = await self._patience.insist(
-            lambda: self._mongo["failures"].find_one_and_update(
+            lambda: self._mongo[FAILURES].find_one_and_update(
                 {"_id": f"{self.who.group}:{item.topic}:{item.partition}:{item.offset}"},
                 {"$inc": {"tries": 1}, "$set": {"at": self._clock.now()}},
                 upsert=True,

@@ -74,7 +74,8 @@ _SNAPSHOT: Final = ReadConcern("snapshot")
 _BOUND_S: Final = 20.0
 """How long one transaction is retried. with_transaction of the driver would go on for 120 s and cannot be told."""
 
-_DEPENDENCY_CODES: Final = frozenset({6, 7, 50, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+_DEPENDENCY_CODES: Final = frozenset({6, 7, 50, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031})
+"""The server's words for away, stepping down, busy, and out of disk space (14031)."""
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a mistake

@@ -105,8 +105,8 @@ class Metrics:
         self.fenced = Counter("fengqiao_fenced", "Commits refused: another owner", ["service", "topic"], registry=r)
         self.waits = Counter("fengqiao_waits", "Waits for a dependency", ["service", "topic"], registry=r)
         self.published = Counter("fengqiao_published", "Outbox rows published", ["service"], registry=r).labels(service)
-        self.pending_age = Gauge(
-            "fengqiao_outbox_oldest_seconds", "Age of the oldest unpublished row", ["service"], registry=r
+        self.outbox_stalled = Gauge(
+            "fengqiao_outbox_stalled_seconds", "Time since a row was published while rows wait", ["service"], registry=r
         ).labels(service)
         self.requests = Counter(
             "fengqiao_http_requests", "HTTP requests", ["service", "method", "route", "status"], registry=r

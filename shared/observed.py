@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.observe import Metrics, trace_id, traceparent_of
 
 _QUIET: Final = ("/health", "/metrics")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observed:
@@ -41,12 +42,13 @@ class Observed:
 
     def _tell(self, scope: Scope, status: int, seconds: float, traceparent: str) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(self._service, scope["method"], route, status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # a caller's own word is no label
+        self._metrics.requests.labels(self._service, method, route, status).inc()
         self._metrics.request_seconds.labels(self._service, route).observe(seconds)
         if route not in _QUIET:
             self._log.info(
                 "request_handled",
-                method=scope["method"],
+                method=method,
                 route=route,
                 status=status,
                 trace_id=trace_id(traceparent),

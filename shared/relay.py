@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ BATCH: Final = 1_000
 POLL_S: Final = 0.1
 RENEW_S: Final = 5.0
 SEND_TIMEOUT_S: Final = 30.0
+REQUEST_MAX: Final = 2 * 1024 * 1024
+"""Larger than any record of a topic: a dead letter is a record as it came, and its headers besides."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +41,7 @@ class Relay:
         owner: str,
         clock: Clock,
         published: Counter,
-        pending_age: Gauge,
+        stalled_s: Gauge,
     ) -> None:
         self._mongo = mongo
         self._bootstrap = bootstrap
@@ -49,7 +52,8 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._wake = asyncio.Event()
         self._published = published
-        self._pending_age = pending_age
+        self._stalled_s = stalled_s
+        self._waiting_since: float | None = None
         self.reachable = False
         mongo.on_commit(self._wake.set)
 
@@ -94,17 +98,19 @@ class Relay:
             .to_list(BATCH)
         )
         if not rows:
-            self._pending_age.set(0)
+            self._waiting_since = None
+            self._stalled_s.set(0)
             return 0
         await failpoint("relay.after_claim")
-        now = self._clock.now()
-        self._pending_age.set(max(0.0, (now - rows[0]["at"]).total_seconds()))
+        # Not the age of a row: `at` is the event's time, which may lie years back.
+        self._waiting_since = self._waiting_since or time.monotonic()
+        self._stalled_s.set(time.monotonic() - self._waiting_since)
         await self._send(rows)
         await failpoint("relay.after_publish")
         ids = [row["_id"] for row in rows]
-        await self._mongo[COLLECTION].bulk_write(
-            [UpdateMany({"_id": {"$in": ids}}, {"$set": {"published_at": now}, "$unset": {"pending": ""}})]
-        )
+        marked = {"$set": {"published_at": self._clock.now()}, "$unset": {"pending": ""}}
+        await self._mongo[COLLECTION].bulk_write([UpdateMany({"_id": {"$in": ids}}, marked)])
+        self._waiting_since = None
         self._published.inc(len(rows))
         await failpoint("relay.after_mark")
         return len(rows)
@@ -135,6 +141,7 @@ class Relay:
                 linger_ms=2,
                 request_timeout_ms=15_000,
                 max_batch_size=256 * 1024,
+                max_request_size=REQUEST_MAX,
             )
             try:
                 await asyncio.wait_for(producer.start(), 15)

@@ -27,6 +27,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared import lease, outbox, progress
 from shared.bus import Processor
 from shared.clock import Clock, SystemClock
+from shared.consumer import INDEXES as CONSUMER_INDEXES
 from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES
 from shared.lease import Lease
@@ -37,7 +38,6 @@ from shared.partitions import Identity
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 
-SHUTDOWN_S: Final = 25
 WATCHDOG_S: Final = 35
 PUBLISH_STALLED_S: Final = 60
 
@@ -94,9 +94,9 @@ class Service:
             owner=self.instance,
             clock=self.clock,
             published=self.metrics.published,
-            pending_age=self.metrics.pending_age,
+            stalled_s=self.metrics.outbox_stalled,
         )
-        self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], "failures": []})
+        self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], **CONSUMER_INDEXES})
         self.app = FastAPI(title=title, version="1", lifespan=self._lifespan, docs_url=None, redoc_url=None)
         self.app.add_middleware(Observed, service=name, metrics=self.metrics, log=log)
         self.app.add_api_route("/health", self._health, methods=["GET"], include_in_schema=False)
@@ -239,9 +239,9 @@ class Service:
         except (Unavailable, TimeoutError):
             reasons.append("mongo does not answer")
         reasons.extend(self.troubles())
-        age = self.metrics.pending_age._value.get()
-        if self.relay.reachable and age > PUBLISH_STALLED_S:
-            reasons.append(f"outbox: the oldest row has waited for {age:.0f} s though Kafka answers")
+        still_s = self.metrics.outbox_stalled._value.get()
+        if self.relay.reachable and still_s > PUBLISH_STALLED_S:
+            reasons.append(f"outbox: nothing was published for {still_s:.0f} s though rows wait and Kafka answers")
         body = {
             "service": self.name,
             "instance": self.instance,

@@ -37,10 +37,10 @@ def declared(prefix: str = "", *, replication: int | None = None) -> list[Topic]
     defaults, dead = raw["defaults"], raw["dead_letters"]
     copies = replication or int(defaults["replication_factor"])
 
-    def topic(name: str, partitions: int, days: int) -> Topic:
+    def topic(name: str, partitions: int, kept: dict[str, Any]) -> Topic:
         config = {
-            "retention.ms": str(days * _DAY_MS),
-            "max.message.bytes": str(defaults["max_message_bytes"]),
+            "retention.ms": str(int(kept["retention_days"]) * _DAY_MS),
+            "max.message.bytes": str(kept["max_message_bytes"]),
             "cleanup.policy": "delete",
         }
         return Topic(name, partitions, copies, config)
@@ -48,10 +48,8 @@ def declared(prefix: str = "", *, replication: int | None = None) -> list[Topic]
     topics = []
     for row in raw["topics"]:
         name = prefix + row["name"]
-        topics.append(topic(name, row["partitions"], defaults["retention_days"]))
-        topics.extend(
-            topic(dlq_topic(name, prefix + g), dead["partitions"], dead["retention_days"]) for g in row["groups"]
-        )
+        topics.append(topic(name, row["partitions"], defaults))
+        topics.extend(topic(dlq_topic(name, prefix + g), dead["partitions"], dead) for g in row["groups"])
     return topics
 
 

@@ -38,6 +38,7 @@ BAD: list[tuple[str, bytes | None, bytes | None, list[tuple[str, Any]], str]] = 
     ("62 JSON of another type", KEY, b"[1, 2]", [], "not-an-object"),
     ("62 truncated", KEY, encode(filed(901))[:200], [], "not-json"),
     ("62 over 1 MB", KEY, b'{"a":"' + b"x" * 1_000_010 + b'"}', [], "too-large"),
+    ("62 as large as the topic takes", KEY, b'{"a":"' + b"x" * 1_048_400 + b'"}', [], "too-large"),
     ("63 no key", None, encode(filed(902)), [], "key-missing"),
     ("63 key of another county", b"370900", encode(filed(903)), [], "key-mismatch"),
     ("63 key is no UTF-8", b"\xff\xfe", encode(filed(904)), [], "key-mismatch"),

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from deploy.kafka.topics import apply
+from deploy.kafka.topics import apply, declared
 from deploy.local.stack import Stack
 from shared.events import FLAGS, PETITIONS, Event, PetitionFiled, derived_id, encode, new_event
 from shared.mongo import Mongo
@@ -131,7 +131,8 @@ class Spine:
 
         admin = AIOKafkaAdminClient(bootstrap_servers=self.stack.kafka)
         await admin.start()
-        await admin.create_topics([NewTopic(self.dlq, 1, 1)])
+        config = next(topic.config for topic in declared() if topic.name.endswith(".dlq"))
+        await admin.create_topics([NewTopic(self.dlq, 1, 1, topic_configs=config)])
         await admin.close()
 
     def environment(self, instance: str, **extra: str) -> dict[str, str]:
