@@ -197,6 +197,10 @@ class Intake:
             raise Refused("petition-unknown", "there is no such petition")
         return record
 
+    async def note_reading(self, record: Record, *, account: str) -> None:
+        """Write down that staff read a petition's text; call it before the text is shown."""
+        await self.store.note_reading(record.petition.petition_id, account=account, at=self.clock.now())
+
     async def progress(self, receipt: str, code: str) -> Record:
         """Where a petition stands, for whoever holds receipt and code; a wrong receipt and a wrong code are one answer."""
         plain = numbers.read_receipt(receipt)

@@ -12,7 +12,7 @@ from services.intake.domain.petition import Refused
 from services.intake.handlers import Intake
 from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
-from services.intake.views import is_shown, public_view, staff_view
+from services.intake.views import is_shown, list_view, public_view, staff_view
 from shared.access import Access, Principal, check_role, may, require
 from shared.instants import Instant
 from shared.web import Problem, idempotency_key, json_body, read_json
@@ -123,7 +123,7 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
         size: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> Response:
-        """Petitions in the caller's scope, newest first; `next` is the cursor of the page after this one."""
+        """Petitions in the caller's scope, newest first, without their texts; `next` is the cursor of the next page."""
         scope = principal.scope(intake.units)
         if scope.jurisdiction is not None and jurisdiction not in {None, scope.jurisdiction}:
             return answer({"items": [], "next": None})
@@ -141,12 +141,13 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
             hide_accusations_without_unit=scope.unit is not None,
         )
         records, following = await intake.page(wanted, size=size, cursor=cursor)
-        return answer({"items": [staff_view(record) for record in records], "next": following})
+        return answer({"items": [list_view(record) for record in records], "next": following})
 
     @router.get("/petitions/{petition_id}")
     async def petition(petition_id: str, principal: reader) -> Response:
-        """One petition with its history; texts masked."""
+        """One petition with its history; texts masked. The reading is in the audit log."""
         record = await shown(petition_id, principal)
+        await intake.note_reading(record, account=principal.account)
         view = staff_view(record, await intake.store.same_text(record))
         return answer(view, headers={"ETag": f'"{record.life.version}"'})
 

@@ -152,6 +152,9 @@ class Store(Protocol):
     async def identity(self, petition_id: str, *, account: str, reason: str, at: datetime) -> dict[str, str] | None:
         """What the vault holds about a petition, read and logged in one transaction; None if it holds nothing."""
 
+    async def note_reading(self, petition_id: str, *, account: str, at: datetime) -> None:
+        """Write down that staff read a petition with its (masked) text."""
+
     async def readers(self, petition_id: str) -> list[Reading]:
         """Who opened the vault for a petition, the first first."""
 

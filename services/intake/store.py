@@ -305,6 +305,14 @@ class MongoStore:
 
         return await self._mongo.transaction(read)
 
+    async def note_reading(self, petition_id: str, *, account: str, at: datetime) -> None:
+        """Append to the audit log; see `Store`."""
+
+        async def note(session: Session) -> None:
+            await audit.record(self._mongo, session, actor=account, action="petition.read", object=petition_id, at=at)
+
+        await self._mongo.transaction(note)
+
     async def readers(self, petition_id: str) -> list[Reading]:
         """Who opened the vault; see `Store`."""
         rows = self._mongo[audit.ROWS].find({"object": petition_id, "action": "identity.read"}).sort("at", ASCENDING)

@@ -49,6 +49,11 @@ def staff_view(record: Record, same_text: int | None = None) -> dict[str, Any]:
     return view
 
 
+def list_view(record: Record) -> dict[str, Any]:
+    """A petition in a list: without its text and history, whose every reading is logged for itself."""
+    return {name: value for name, value in staff_view(record).items() if name not in {"text", "history"}}
+
+
 def public_view(record: Record, units: Directory, lang: str = "zh") -> dict[str, Any]:
     """Where a petition stands, for its petitioner: steps, units by name, no account of staff and no free text of them.
 

@@ -160,6 +160,9 @@ class MemoryStore:
         key = self._vault.unwrap(wrapped, row["subject"])
         return {n: self._vault.open(key, s, Place("identities", petition_id, n)) for n, s in row["fields"].items()}
 
+    async def note_reading(self, petition_id: str, *, account: str, at: datetime) -> None:
+        self.tables.audit.append({"actor": account, "action": "petition.read", "object": petition_id, "at": at})
+
     async def readers(self, petition_id: str) -> list[Reading]:
         rows = [r for r in self.tables.audit if r["action"] == "identity.read" and r["object"] == petition_id]
         return [Reading(row["at"], row["actor"], row["reason"]) for row in rows]

@@ -343,3 +343,18 @@ async def test_progress_needs_receipt_and_code_and_tells_neither_apart(
     answers = [await client.get("/v1/progress", params=query) for query in wrong]
     assert {(one.status_code, one.text) for one in answers} == {(404, answers[0].text)}
     assert answers[0].json()["code"] == "receipt-or-code-wrong"
+
+
+async def test_who_reads_a_text_is_in_the_audit_log_and_lists_show_none(
+    client: httpx.AsyncClient, intake: Intake
+) -> None:
+    filed = await client.post("/v1/petitions", json=petition_body(), headers={"Idempotency-Key": "k1"})
+    made = filed.json()["petition_id"]
+    [listed] = (await client.get("/v1/petitions", headers=bearer())).json()["items"]
+    assert "text" not in listed and "history" not in listed
+    assert (
+        await client.get(f"/v1/petitions/{made}", headers=bearer("unit", "379911.education_bureau"))
+    ).status_code == 404
+    assert (await client.get(f"/v1/petitions/{made}", headers=bearer(account="li.si"))).json()["text"]
+    readings = [(row["actor"], row["object"]) for row in tables(intake).audit if row["action"] == "petition.read"]
+    assert readings == [("li.si", made)]
