@@ -17,6 +17,7 @@ from services.assessment.pages.words import Words
 from services.assessment.ports import UnitCount
 from services.assessment.reading import Question, Reading, RefusedError
 from shared.access import Access, Principal, Role, check_role, demo_principal, may
+from shared.web import Problem
 
 SIZE: Final = 50
 REFRESH_S: Final = 30
@@ -105,15 +106,28 @@ class Pages:
         return self._page("petition.html", request, principal, Words(lang), rows=rows, petition=petition)
 
     async def _who(self, request: Request) -> Principal:
-        """The reader. In the demo a visitor is signed in: as a duty officer, or as the role asked for with `?as=`."""
+        """The reader; a browser that is not signed in is sent to do so.
+
+        In the demo a visitor is signed in: as a duty officer, or as the role asked for with `?as=`.
+        """
         asked = request.query_params.get("as", "")
         if self._access.demo and asked in DEMO_ROLES:
             return demo_principal(cast(Role, asked))
-        if self._access.demo and await self._access.session(request) is None and "authorization" not in request.headers:
-            return demo_principal("duty_officer")
+        if "authorization" not in request.headers and not await self._signed_in(request):
+            if self._access.demo:
+                return demo_principal("duty_officer")
+            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            headers = {"Location": f"/auth/login?{urlencode({'next': back})}"}
+            raise Problem(303, "sign-in-first", "sign in to see this page", headers=headers)
         principal = await self._access.request(request)
         check_role(principal, may("obligations.read"))
         return principal
+
+    async def _signed_in(self, request: Request) -> bool:
+        try:
+            return await self._access.session(request) is not None
+        except Problem:
+            return self._access.demo  # in the demo it is said what is wrong; elsewhere the sign-in is just over
 
     def _page(
         self, template: str, request: Request, principal: Principal, words: Words, refresh: int = 0, **values: Any
@@ -140,6 +154,8 @@ class Pages:
         response = HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
         if self._access.demo and "authorization" not in request.headers:
             self._access.sign_in(response, principal, secure=request.url.scheme == "https")
+        elif principal.session_ends is not None and not refresh:  # a page that reloads itself is no use of the session
+            self._access.renew(response, principal, secure=True)
         return response
 
 

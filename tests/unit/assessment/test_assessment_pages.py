@@ -241,4 +241,5 @@ class TestPages:
     async def test_production_has_no_automatic_sign_in(self, tmp_path: Path) -> None:
         site = Site(tmp_path, env="production")
         for path in ("/", "/?as=leader", f"/units/{BUREAU}"):
-            assert (await site.client().get(path)).status_code == 401
+            answer = await site.client().get(path)
+            assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/auth/login")

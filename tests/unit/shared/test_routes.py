@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from deploy.local.supervise import SERVICES
 from shared.keys import NAMES, load_key
 
 EVERY_SERVICE = {"GET /health", "GET /metrics", "GET /asyncapi.json"}
+SIGN_IN = {"GET /auth/login", "GET /auth/callback", "POST /auth/logout"}
 PUBLIC = {
     "intake": {
         "POST /v1/petitions",
@@ -28,9 +30,11 @@ PUBLIC = {
         "GET /static/intake.css",
     },
     "screening": {"GET /v1/similar"},
-    "alerts": {"GET /auth/login", "GET /auth/callback", "POST /auth/logout"},
-    "assessment": {"GET /assets/assessment.css"},
+    "alerts": {*SIGN_IN},
+    "assessment": {"GET /assets/assessment.css", *SIGN_IN},
 }
+PAGES = {"assessment": {"GET /", "GET /units/{code}", "GET /petitions/{petition}"}}
+"""A browser that is not signed in is sent to do so and brought back."""
 
 
 def places_of(routes: Iterable[Any]) -> Iterator[str]:
@@ -59,5 +63,12 @@ async def test_every_route_but_the_public_ones_is_401_without_a_sign_in(service:
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         for place in sorted(places - public):
             method, _, path = place.partition(" ")
-            answer = await client.request(method, re.sub(r"\{[^}]*\}", "x", path))
-            assert answer.status_code == 401, f"{place} answers {answer.status_code} to somebody unknown"
+            address = re.sub(r"\{[^}]*\}", "x", path)
+            answer = await client.request(method, address, headers={"cookie": "__Host-fengqiao=forged"})
+            if place in PAGES.get(service, ()):
+                assert (answer.status_code, answer.headers["location"]) == (
+                    303,
+                    f"/auth/login?next={quote(address, '')}",
+                )
+            else:
+                assert answer.status_code == 401, f"{place} answers {answer.status_code} to somebody unknown"
