@@ -16,7 +16,6 @@ OBJECT: Final = "OBJECT"
 HANDLE: Final = "HANDLE"
 HANDLE_EXT: Final = "HANDLE_EXT"
 REVIEW_ASK: Final = "REVIEW_ASK"
-CODES: Final = (REG_TRANSFER, NOTIFY, OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
 CLOCKS: Final = (REG_TRANSFER, "NOTIFY_DIRECT", "NOTIFY_TRANSFERRED", OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
 WINDOWS: Final = frozenset({OBJECT, REVIEW_ASK})
 """Rights that lapse, not duties that are broken: the time to object, the time to ask for a review."""
