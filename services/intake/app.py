@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
 from services.intake.http_imports import IMPORT_LIMIT, imports_router
 from services.intake.pages.routes import Pages, pages_router
-from services.intake.ports import Proposal
+from services.intake.ports import Proposal, Propose
 from services.intake.settings import Settings
 from services.intake.similar import ScreeningClient
 from services.intake.store import INDEXES, MongoStore
@@ -24,7 +26,7 @@ from shared.web import install
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the service; nothing connects yet."""
+    """Build the service; nothing connects yet. A model that cannot be read stops it here."""
     settings = settings or Settings()
     produced = [name for name, model in EVENT_TYPES.items() if model.topic_name == PETITIONS]
     service = Service("intake", settings, title="Fengqiao intake 信访登记", produces=produced)
@@ -38,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service.clock,
         Keys(pseudonym=load_key(settings.secrets, "pseudonym", create=demo), index=index_key),
         units,
-        propose=_propose,
+        propose=proposer(settings.topic_model),
         signals=_signals,
     )
     rates = {"filing": settings.rate_filing, "form": settings.rate_form, "progress": settings.rate_progress}
@@ -58,8 +60,18 @@ def _signals(title: str, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(signal.slug for signal in signals.find(title, text)))
 
 
-def _propose(title: str, text: str) -> Proposal | None:
-    found = topics.propose(title, text)
-    if found.topic is None:
-        return None
-    return Proposal(found.topic, sure=not found.needs_person, zh=found.note("zh"), en=found.note("en"))
+def proposer(file: Path | None) -> Propose:
+    """Proposes topics by the trained model of `file`, or by the lexicon alone. Raises `ModelFileError`."""
+    model: topics.Classifier | None = None
+    if file is not None:
+        from shared.classifier_file import load  # takes seconds to import: only where a model is used
+
+        model = load(file)
+
+    def propose(title: str, text: str) -> Proposal | None:
+        found = topics.suggest(title, text, model)
+        if found.topic is None:
+            return None
+        return Proposal(found.topic, sure=not found.needs_person, zh=found.note("zh"), en=found.note("en"))
+
+    return propose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Literal
 
 from limits import parse
@@ -20,6 +21,9 @@ class Settings(ServiceSettings):
     rate_form: str = Field(default="", description="public form; empty: 5/minute, in the demo 60/minute")
     rate_progress: str = Field(default="", description="progress look-ups; empty: 20/minute, in the demo 600/minute")
     trusted_proxies: str = Field(default="", description="networks whose X-Forwarded-For is believed, comma-separated")
+    topic_model: Path | None = Field(
+        default=None, description="file of `fengqiao classify train`; without one the lexicon alone proposes topics"
+    )
     screening_timeout_s: float = Field(default=0.8, gt=0, le=5, description="wait for suggestions of similar matters")
 
     @model_validator(mode="after")
