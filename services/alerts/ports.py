@@ -52,6 +52,17 @@ class FindingRow:
     derivation: Text
     matter: str | None = None
 
+    @property
+    def order(self) -> tuple[datetime, int, datetime]:
+        """What comes after what. A duty that was met in time, but entered after its breach was announced, says a time
+        before the breach: so the deadline decides first, then how far the duty has come."""
+        return finding_order(self.due, self.state, self.at)
+
+
+def finding_order(due: datetime, state: str, at: datetime) -> tuple[datetime, int, datetime]:
+    """`FindingRow.order` of parts."""
+    return due, ("due_soon", "breached", "met").index(state), at
+
 
 @dataclass(frozen=True)
 class FindingGroup:

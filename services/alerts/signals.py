@@ -164,7 +164,7 @@ async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> lis
     last: dict[str, tuple[FindingRow, Heard]] = {}
     for one in heard:
         row = _finding(one.event.data)
-        if row.id not in last or row.at >= last[row.id][0].at:
+        if row.id not in last or row.order >= last[row.id][0].order:
             last[row.id] = (row, one)
     await tx.begin()
     touched: dict[tuple[str, str, str], Heard] = {}
@@ -203,6 +203,8 @@ def _finding_change(
         why = "every one of these petitions has been answered or moved on"
         return _change(decision, latest, flag, one, policies, cleared=True, reason=why)
     flag = _flag_of_group(group, kind, unit, obligation, one)
+    if latest is not None and latest.open:  # what was met in time, but entered late, says a time before the breach
+        flag = replace(flag, at=max(latest.flag.at, flag.at))
     decision = on_flag(latest, flag)
     return _change(decision, latest, flag, one, policies, cleared=False, reason=None)
 

@@ -11,7 +11,7 @@ from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer, merged
 from services.alerts.domain.warning import Change, Text, Warning
-from services.alerts.ports import Delivery, FindingGroup, FindingRow, FlagRow, Key, StreamRow
+from services.alerts.ports import Delivery, FindingGroup, FindingRow, FlagRow, Key, StreamRow, finding_order
 from services.alerts.rows import log_row, stream_row
 from shared import audit, outbox
 from shared.directory import Directory
@@ -156,7 +156,7 @@ class MongoTx:
         """Set where obligations stand; gives the rows that changed anything, and their old unit and state."""
         ids = [row.id for row in rows]
         cursor = self._mongo[FINDINGS].find(
-            {"_id": {"$in": ids}}, {"at": 1, "state": 1, "unit": 1}, session=self._session
+            {"_id": {"$in": ids}}, {"due": 1, "at": 1, "state": 1, "unit": 1}, session=self._session
         )
         known = {found["_id"]: found async for found in cursor}
         changed = [row for row in rows if _is_news(known.get(row.id), row)]
@@ -271,9 +271,7 @@ def _place(known: Document | None) -> tuple[str, str] | None:
 
 
 def _is_news(known: Document | None, row: FindingRow) -> bool:
-    if known is None:
-        return True
-    return bool(row.at > known["at"] or (row.at == known["at"] and row.state != known["state"] == "due_soon"))
+    return known is None or row.order > finding_order(known["due"], known["state"], known["at"])
 
 
 def _finding(row: FindingRow) -> Document:

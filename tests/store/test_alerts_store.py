@@ -211,6 +211,18 @@ async def test_deadlines_are_sets_and_come_in_any_order(store: Store) -> None:
     assert [(w.kind, w.episode) for w in await all_warnings(store, states=frozenset({"raised"}))] == [("overdue", 2)]
 
 
+async def test_a_duty_met_in_time_but_entered_late_takes_its_breach_back(store: Store) -> None:
+    breached = [finding(f"p{n}", "breached", minute=10) for n in range(3)]
+    met = [finding(f"p{n}", "met", minute=5) for n in range(3)]
+    await findings_in(store, *breached)
+    await findings_in(store, *met[:2])
+    assert [w.flag.observed for w in await all_warnings(store)] == [1]
+    await findings_in(store, *breached[:2])
+    assert [w.flag.observed for w in await all_warnings(store)] == [1]
+    await findings_in(store, met[2])
+    assert [w.state for w in await all_warnings(store)] == ["cancelled"]
+
+
 async def test_a_petition_that_moves_to_another_unit_leaves_the_first(store: Store) -> None:
     await findings_in(store, finding("p1", "breached"))
     await findings_in(store, finding("p1", "breached", unit="379911001", minute=5))

@@ -100,7 +100,7 @@ def finding(
         jurisdiction=COUNTY,
         unit=unit,
         obligation=obligation,
-        due=at + (timedelta(days=3) if state == "due_soon" else -timedelta(hours=1)),
+        due=AT,
         state=state,
         basis="Art. 34",
         derivation="received 2026-01-01 + 60 d (Art. 34) → 2026-03-02",

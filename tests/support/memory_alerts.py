@@ -113,7 +113,7 @@ class MemoryTx:
         changed = []
         for row in rows:
             known = self.s.findings.get(row.id)
-            if known is None or row.at > known.at or (row.at == known.at and row.state != known.state == "due_soon"):
+            if known is None or row.order > known.order:
                 self.s.findings[row.id] = row
                 changed.append((row, (known.unit, known.state) if known else None))
         return changed
