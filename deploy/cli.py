@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, cast
@@ -85,5 +86,26 @@ def fengqiao() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. What a person can mend (a file, a key, a server that is away) is one line, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        line = _mendable(error)
+        if line is None:
+            raise
+        sys.exit(f"fengqiao: {line}")
+
+
+def _mendable(error: Exception) -> str | None:
+    from aiokafka.errors import KafkaConnectionError  # not before it is needed: `fengqiao --help` is quick
+
+    from shared.keys import KeyMissingError
+    from shared.mongo import is_unavailable
+
+    if isinstance(error, KafkaConnectionError):
+        return "Kafka does not answer; FENGQIAO_KAFKA names its bootstrap servers"
+    if is_unavailable(error):
+        return "MongoDB does not answer; FENGQIAO_MONGO names it"
+    if isinstance(error, KeyMissingError | OSError):
+        return str(error)
+    return None

@@ -49,6 +49,9 @@ class View:
         self._live = Live(self._panel(), console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> View:
+        if not self._console.is_terminal:  # a file or a pipe sees the panel at the end only
+            for name, url in self._addresses.items():
+                self._console.print(f"{name} {url}", soft_wrap=True)
         self._live.start()
         return self
 

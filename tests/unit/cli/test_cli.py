@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -31,3 +32,17 @@ def test_an_unknown_command_is_named() -> None:
     result = CliRunner().invoke(app, ["petition"])
     assert result.exit_code == 2
     assert "petition" in result.output
+
+
+def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", "from deploy.cli import main; main()", "secrets", "init", str(taken)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("fengqiao: ") and str(taken) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
