@@ -78,6 +78,8 @@ def clocks(
     if bad > MAX_REPORTED:
         console.print(f"… and {bad - MAX_REPORTED} more bad lines")
     console.print(f"{len(ledger)} petitions, {written} obligations → {out}; {bad} bad lines", highlight=False)
+    if bad and not len(ledger):
+        raise typer.Exit(1)
 
 
 def _skip_rest(source: BinaryIO) -> bytes:
