@@ -96,6 +96,11 @@ class SignedRequests:
         """The request carries a signature."""
         return any(name in request.headers for name in HEADERS)
 
+    def check_key(self, request: Request) -> None:
+        """Refuse a key that nobody has before its body is read into memory: `Problem` 401 `signature-invalid`."""
+        if self._find(request.headers.get("x-key-id", "")) is None:
+            raise _refused("signature-invalid", "the signature does not fit")
+
     async def principal(self, request: Request, body: bytes) -> Principal:
         """The channel that signed; raises `Problem` 401: `signature-invalid`, `signature-expired`, `signature-replayed`."""
         found = {name: request.headers.getlist(name) for name in HEADERS}

@@ -22,6 +22,8 @@ INTAKE_ONLY: Final = ("identity", "index", "pseudonym")
 DATABASE_USERS: Final = ("root", *SERVICES)
 # The operator's list of accounts that may no longer sign in; there need not be one.
 OPTIONAL: Final = "deactivated.txt"
+# Keys of the channels that sign what they send; none before the operator makes them.
+CHANNEL_KEYS: Final = "channel_keys.json"
 
 
 class SecretError(RuntimeError):
@@ -55,6 +57,8 @@ def deliver(source: Path, out: Path) -> None:
         files = {f"{name}.key": texts[f"{name}.key"] for name in names}
         if OPTIONAL in texts:
             files[OPTIONAL] = texts[OPTIONAL]
+        if service == "intake" and CHANNEL_KEYS in texts:
+            files[CHANNEL_KEYS] = texts[CHANNEL_KEYS]
         _fill(out / service, {**files, "mongo.uri": _uri(service, passwords[service])}, SERVICE_UID)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.intake.channels import Channels
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
 from services.intake.http_imports import IMPORT_LIMIT, imports_router
@@ -16,7 +18,7 @@ from services.intake.similar import ScreeningClient
 from services.intake.store import INDEXES, MongoStore
 from services.intake.throttle import Throttle
 from services.intake.vault import Vault
-from shared import signals, topics
+from shared import signals, signing, topics
 from shared.access import Access
 from shared.directory import directory
 from shared.events import EVENT_TYPES, PETITIONS
@@ -26,7 +28,7 @@ from shared.web import install
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the service; nothing connects yet. A model that cannot be read stops it here."""
+    """Build the service; nothing connects yet. A model or a key file that cannot be read stops it here."""
     settings = settings or Settings()
     produced = [name for name, model in EVENT_TYPES.items() if model.topic_name == PETITIONS]
     service = Service("intake", settings, title="Fengqiao intake 信访登记", produces=produced)
@@ -45,11 +47,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     rates = {"filing": settings.rate_filing, "form": settings.rate_form, "progress": settings.rate_progress}
     throttle = Throttle(rates, settings.proxies())
-    service.indexes(INDEXES)
+    service.indexes({**INDEXES, **signing.INDEXES})
     install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
     access = Access.of(settings, service.clock, units)
-    add_routes(service.app, intake, access, throttle)
-    service.app.include_router(imports_router(intake, access))
+    find = channel_keys(settings.channel_keys)
+    signed = signing.SignedRequests(find, signing.MongoNonces(service.mongo), service.clock)
+    channels = Channels(access, signed, settings.opened())
+    add_routes(service.app, intake, access, throttle, channels)
+    service.app.include_router(imports_router(intake, channels))
     similar = ScreeningClient(settings.screening_url, settings.screening_timeout_s)
     service.app.include_router(pages_router(Pages(intake, throttle, similar, index_key)))
     service.on_stop(similar.close)
@@ -58,6 +63,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _signals(title: str, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(signal.slug for signal in signals.find(title, text)))
+
+
+def channel_keys(file: Path | None) -> Callable[[str], signing.ChannelKey | None]:
+    """Finds the key of an id in `file`, which is read now for its errors to be seen; no key without a file."""
+    if file is None:
+        return lambda _: None
+    find = signing.KeyFile(file)
+    find("")
+    return find
 
 
 def proposer(file: Path | None) -> Propose:

@@ -8,12 +8,13 @@ import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 
 from services.intake.bodies import PetitionIn, ReasonIn, StepIn
+from services.intake.channels import Channels
 from services.intake.domain.petition import Refused
 from services.intake.handlers import Intake
 from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
 from services.intake.views import is_shown, list_view, public_view, staff_view
-from shared.access import Access, Principal, check_role, may, require
+from shared.access import Access, Principal, may, require
 from shared.instants import Instant
 from shared.web import Problem, idempotency_key, json_body, read_json
 
@@ -50,24 +51,27 @@ def trace_of(request: Request) -> str | None:
     return getattr(request.state, "traceparent", None)
 
 
-def add_routes(app: FastAPI, intake: Intake, access: Access, throttle: Throttle) -> None:
+def add_routes(app: FastAPI, intake: Intake, access: Access, throttle: Throttle, channels: Channels) -> None:
     """Mount the interface."""
     app.add_exception_handler(Refused, refused_handler)
-    app.include_router(_public(intake, access, throttle))
+    app.include_router(_public(intake, throttle, channels))
     app.include_router(_staff(intake, access))
 
 
-def _public(intake: Intake, access: Access, throttle: Throttle) -> APIRouter:
+def _public(intake: Intake, throttle: Throttle, channels: Channels) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["public"])
 
     @router.post("/petitions", status_code=201, openapi_extra=json_body(PetitionIn, key=True))
     async def file_petition(request: Request) -> Response:
-        """Register a petition: anybody's right. The same Idempotency-Key and body again give the same answer."""
+        """Register a petition: anybody's right, by an open channel; by another, its own (signed) or an account's.
+
+        The same Idempotency-Key and body again give the same answer.
+        """
         await throttle.check("filing", request)
         key = idempotency_key(request)
+        signer = await channels.signer(request)
         body = await read_json(request, PetitionIn)
-        if body.received_at is not None:  # it starts a unit's clock: not for everybody to say
-            check_role(await access.request(request), may("petitions.enter"))
+        await channels.check(request, signer, body)
         filed = await intake.file(body.filing(), key, traceparent=trace_of(request))
         return answer(
             {

@@ -9,11 +9,13 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 
+from services.intake.channels import Channels, check_channel, check_county
 from services.intake.handlers import Intake
 from services.intake.http import answer
 from services.intake.imports import MAX_ROWS, ImportDefaults, import_rows
-from shared.access import Access, Principal, require
+from shared.access import Principal
 from shared.messages import Kind, MessageFileError, kind_of, read_stream
+from shared.signing import SignedRequests
 from shared.web import Problem, check_json
 
 IMPORT_LIMIT: Final = 20 * 1024 * 1024
@@ -28,10 +30,10 @@ MEDIA: Final[Mapping[str, Kind]] = {
 _BODY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 
-def imports_router(intake: Intake, access: Access) -> APIRouter:
+def imports_router(intake: Intake, channels: Channels) -> APIRouter:
     """The route for files."""
     router = APIRouter(prefix="/v1", tags=["channels"])
-    filer = Annotated[Principal, Depends(require(access, "duty_officer", "unit", "channel"))]
+    filer = Annotated[Principal, Depends(channels.importer)]
 
     @router.post("/imports", openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(MEDIA, _BODY)}})
     async def import_file(
@@ -47,8 +49,10 @@ def imports_router(intake: Intake, access: Access) -> APIRouter:
         """
         if channel not in intake.codes.channels:
             raise Problem(422, "channel-unknown", f"one of: {', '.join(intake.codes.channels)}")
-        if principal.jurisdiction and jurisdiction not in {None, principal.jurisdiction}:
-            raise Problem(403, "jurisdiction-not-yours", "an account of a county files for that county")
+        signed = SignedRequests.present(request)
+        if signed:
+            check_channel(principal, channel)
+        check_county(principal, jurisdiction)
         names = _mapping(mapping)
         with tempfile.SpooledTemporaryFile(max_size=MEMORY) as file:
             kind = await _receive(request, file)
@@ -56,7 +60,7 @@ def imports_router(intake: Intake, access: Access) -> APIRouter:
             try:
                 rows = read_stream(file, kind, mapping=names, max_rows=MAX_ROWS)  # type: ignore[arg-type]
                 confined = principal.jurisdiction is not None
-                defaults = ImportDefaults(channel, principal.jurisdiction or jurisdiction, confined)
+                defaults = ImportDefaults(channel, principal.jurisdiction or jurisdiction, confined, signed)
                 report = await import_rows(intake, rows, defaults)
             except MessageFileError as error:
                 raise Problem(422, error.code, error.detail) from None

@@ -45,6 +45,8 @@ class ImportDefaults:
     jurisdiction: str | None
     confined: bool = False
     """the account files for this county only"""
+    only_channel: bool = False
+    """the sender files for this channel only"""
 
 
 async def import_rows(intake: Intake, rows: Iterator[Message | BadRow], defaults: ImportDefaults) -> ImportReport:
@@ -69,6 +71,9 @@ async def _import(intake: Intake, row: Message | BadRow, defaults: ImportDefault
         return
     if defaults.confined and row.jurisdiction not in {None, defaults.jurisdiction}:
         report.reject(row.row, "jurisdiction-not-yours", "an account of a county files for that county")
+        return
+    if defaults.only_channel and row.more.get("channel", defaults.channel) != defaults.channel:
+        report.reject(row.row, "channel-not-yours", "the key that signed belongs to another channel")
         return
     try:
         body = PetitionIn.model_validate(body_of(row, defaults), strict=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from limits import parse
-from pydantic import Field, model_validator
+from pydantic import Field, FilePath, model_validator
 
 from shared.settings import ServiceSettings
+
+OPEN_CHANNELS: Final = frozenset({"web_portal", "dept_website"})
 
 
 class Settings(ServiceSettings):
@@ -21,6 +23,11 @@ class Settings(ServiceSettings):
     rate_form: str = Field(default="", description="public form; empty: 5/minute, in the demo 60/minute")
     rate_progress: str = Field(default="", description="progress look-ups; empty: 20/minute, in the demo 600/minute")
     trusted_proxies: str = Field(default="", description="networks whose X-Forwarded-For is believed, comma-separated")
+    channel_keys: FilePath | None = Field(default=None, description="key file of the channels that sign their requests")
+    open_channels: str | None = Field(
+        default=None,
+        description="channels that anybody may file by, comma-separated; unset: web_portal,dept_website, in the demo all",
+    )
     topic_model: Path | None = Field(
         default=None, description="file of `fengqiao classify train`; without one the lexicon alone proposes topics"
     )
@@ -39,6 +46,12 @@ class Settings(ServiceSettings):
             parse(getattr(self, name))
         self.proxies()
         return self
+
+    def opened(self) -> frozenset[str] | None:
+        """Channels that anybody may file by; None for all."""
+        if self.open_channels is None:
+            return None if self.env == "demo" else OPEN_CHANNELS
+        return frozenset(part.strip() for part in self.open_channels.split(",") if part.strip())
 
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The trusted networks; raises `ValueError` for one that is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from services.intake.channels import Channels
 from services.intake.domain.petition import Filing
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
@@ -21,6 +22,7 @@ from shared import signals
 from shared.access import DEMO_ISSUER, Access, Principal, demo_token
 from shared.clock import Clock, FixedClock
 from shared.directory import directory
+from shared.signing import ChannelKey, SignedRequests
 from shared.tokens import SharedKey, TokenReader
 from shared.web import install
 from tests.support.memory_intake import MemoryStore
@@ -63,12 +65,29 @@ def make_access(clock: Clock) -> Access:
 RATES = {"filing": "100000/second", "form": "100000/second", "progress": "100000/second"}
 
 
-def make_app(intake: Intake, rates: dict[str, str] | None = None) -> FastAPI:
+class Nonces:
+    def __init__(self) -> None:
+        self.used: set[tuple[str, str]] = set()
+
+    async def first(self, key_id: str, nonce: str, at: datetime) -> bool:
+        new = (key_id, nonce) not in self.used
+        self.used.add((key_id, nonce))
+        return new
+
+
+def make_app(
+    intake: Intake,
+    rates: dict[str, str] | None = None,
+    *,
+    keys: Mapping[str, ChannelKey] | None = None,
+    open_channels: frozenset[str] | None = None,
+) -> FastAPI:
     app = FastAPI()
     install(app, body_limits={"/v1/imports": IMPORT_LIMIT})
     access = make_access(intake.clock)
-    add_routes(app, intake, access, Throttle(rates or RATES, ()))
-    app.include_router(imports_router(intake, access))
+    channels = Channels(access, SignedRequests((keys or {}).get, Nonces(), intake.clock), open_channels)
+    add_routes(app, intake, access, Throttle(rates or RATES, ()), channels)
+    app.include_router(imports_router(intake, channels))
     return app
 
 

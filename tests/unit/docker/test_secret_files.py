@@ -75,6 +75,13 @@ def test_each_reader_gets_only_what_it_needs(source: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("own_uid")
+def test_the_channels_keys_are_for_intake_alone(source: Path, tmp_path: Path) -> None:
+    (source / "channel_keys.json").write_text("{}")
+    secret_files.deliver(source, tmp_path / "out")
+    assert [one.parent.name for one in (tmp_path / "out").glob("*/channel_keys.json")] == ["intake"]
+
+
+@pytest.mark.usefixtures("own_uid")
 def test_a_changed_password_arrives_in_the_uri_and_leftovers_go(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     secret_files.deliver(source, out)

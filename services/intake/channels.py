@@ -1,0 +1,69 @@
+"""Who may file for a channel: anybody where the channel is open, else the channel itself or an account."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from services.intake.bodies import PetitionIn
+from shared.access import Access, Principal, check_role, may
+from shared.signing import SignedRequests
+from shared.web import Problem
+
+
+class Channels:
+    """The intake's check of senders. `open_channels` None: every channel is open."""
+
+    def __init__(self, access: Access, signed: SignedRequests, open_channels: frozenset[str] | None) -> None:
+        self._access = access
+        self._signed = signed
+        self._open = open_channels
+
+    async def signer(self, request: Request) -> Principal | None:
+        """The channel that signed, None for a request without a signature; raises `Problem` 401 for one that is not good.
+
+        Reads the body, which stays there for the request's other readers.
+        """
+        if not self._signed.present(request):
+            return None
+        self._signed.check_key(request)
+        return await self._signed.principal(request, await request.body())
+
+    async def check(self, request: Request, signer: Principal | None, body: PetitionIn) -> None:
+        """Raise `Problem` 401 or 403 unless the sender may file this."""
+        if signer is not None:
+            check_channel(signer, body.channel)
+            check_county(signer, body.jurisdiction)
+            return
+        is_open = self._open is None or body.channel in self._open
+        if not is_open and "authorization" not in request.headers and await self._access.session(request) is None:
+            raise Problem(
+                401,
+                "channel-key-missing",
+                "this channel is not open to everybody: sign the request with a key of the channel, or sign in",
+                headers={"WWW-Authenticate": "Signature"},
+            )
+        if body.received_at is not None:  # it starts a unit's clock: not for everybody to say
+            check_role(await self._access.request(request), may("petitions.enter"))
+        elif not is_open:
+            check_role(await self._access.request(request), may("petitions.file"))
+
+    async def importer(self, request: Request) -> Principal:
+        """Who sends a file: a channel by its signature, else an account that may enter petitions."""
+        signer = await self.signer(request)
+        if signer is not None:
+            return signer
+        account = await self._access.request(request)
+        check_role(account, may("petitions.enter"))
+        return account
+
+
+def check_channel(signer: Principal, channel: str) -> None:
+    """Raise `Problem` 403 `channel-not-yours` unless the key is one of this channel."""
+    if signer.account != f"channel.{channel}":
+        raise Problem(403, "channel-not-yours", "the key that signed belongs to another channel")
+
+
+def check_county(principal: Principal, jurisdiction: str | None) -> None:
+    """Raise `Problem` 403 `jurisdiction-not-yours` where the sender files for another county only."""
+    if principal.jurisdiction and jurisdiction not in {None, principal.jurisdiction}:
+        raise Problem(403, "jurisdiction-not-yours", "an account of a county files for that county")

@@ -1,0 +1,184 @@
+"""Who may file for a channel: signatures of channels, channels that are open, accounts for the others."""
+
+import base64
+import json
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from services.intake.app import channel_keys
+from services.intake.handlers import Intake
+from services.intake.settings import OPEN_CHANNELS, Settings
+from shared.signing import ChannelKey, signed_headers
+from tests.support.intake import COUNTY, NOW, bearer, client_of, make_app, make_intake, petition_body
+from tests.support.memory_intake import MemoryStore, Tables
+
+HOTLINE = ChannelKey("hotline-1", "hotline_12345", b"h" * 32)
+LETTER = ChannelKey("letter-1", "letter", b"l" * 32, "430102")
+KEYS = {HOTLINE.id: HOTLINE, LETTER.id: LETTER}
+IMPORTS = f"/v1/imports?channel=hotline_12345&jurisdiction={COUNTY}"
+ROWS = (
+    "id,petitioner,submitted_at,title,text,channel\n1,A1,2019-02-28,讨薪,工地欠薪,\n2,A2,2019-02-28,讨薪,欠薪,letter\n"
+)
+NUMBERS = count()
+
+
+@pytest.fixture
+def intake() -> Intake:
+    return make_intake()
+
+
+def rows(intake: Intake) -> Tables:
+    assert isinstance(intake.store, MemoryStore)
+    return intake.store.tables
+
+
+def seal(key: ChannelKey, target: str, body: bytes, nonce: str | None = None) -> dict[str, str]:
+    made = nonce or f"nonce-{next(NUMBERS):04}"
+    return signed_headers(key.id, key.secret, at=NOW, method="POST", target=target, body=body, nonce=made)
+
+
+async def post(
+    intake: Intake, headers: dict[str, str] | None = None, key: ChannelKey | None = None, **changes: Any
+) -> httpx.Response:
+    """File at an intake of production, where not every channel is open."""
+    body = json.dumps(petition_body(**changes)).encode()
+    sent = {"idempotency-key": "k1", "content-type": "application/json", **(headers or {})}
+    if key is not None:
+        sent |= seal(key, "/v1/petitions", body)
+    async with client_of(make_app(intake, keys=KEYS, open_channels=OPEN_CHANNELS)) as client:
+        return await client.post("/v1/petitions", content=body, headers=sent)
+
+
+async def send_file(
+    intake: Intake, key: ChannelKey, target: str = IMPORTS, *, files: dict[str, Any] | None = None
+) -> httpx.Response:
+    async with client_of(make_app(intake, keys=KEYS, open_channels=OPEN_CHANNELS)) as client:
+        request = client.build_request("POST", target, content=None if files else ROWS.encode(), files=files)
+        body = await request.aread()
+        request.headers.update(seal(key, target, body))
+        if not files:
+            request.headers["content-type"] = "text/csv"
+        return await client.send(request)
+
+
+@pytest.mark.parametrize("channel", sorted(OPEN_CHANNELS))
+async def test_anybody_files_by_an_open_channel(intake: Intake, channel: str) -> None:
+    assert (await post(intake, channel=channel)).status_code == 201
+
+
+async def test_another_channel_needs_its_key_and_says_so(intake: Intake) -> None:
+    answer = await post(intake, channel="hotline_12345")
+    assert (answer.status_code, answer.json()["code"]) == (401, "channel-key-missing")
+    assert answer.headers["www-authenticate"] == "Signature"
+    assert "sign" in answer.json()["detail"]
+    assert rows(intake) == Tables()
+
+
+async def test_a_channel_files_with_its_signature(intake: Intake) -> None:
+    answer = await post(intake, key=HOTLINE, channel="hotline_12345")
+    assert answer.status_code == 201, answer.text
+    assert [row["channel"] for row in rows(intake).petitions.values()] == ["hotline_12345"]
+
+
+async def test_a_signed_channel_may_say_when_it_received(intake: Intake) -> None:
+    earlier = (NOW - timedelta(days=2)).isoformat()
+    changes: dict[str, Any] = {"channel": "hotline_12345", "submitted_at": earlier, "received_at": earlier}
+    assert (await post(intake, **changes)).json()["code"] == "channel-key-missing"
+    answer = await post(intake, key=HOTLINE, **changes)
+    assert answer.status_code == 201, answer.text
+    petition = (await intake.petition(answer.json()["petition_id"])).petition
+    assert petition.received_at == NOW - timedelta(days=2)
+
+
+@pytest.mark.parametrize(("role", "status"), [("duty_officer", 201), ("unit", 201), ("leader", 403), ("auditor", 403)])
+async def test_an_account_that_may_file_files_by_any_channel(intake: Intake, role: str, status: int) -> None:
+    sent = bearer(role, unit="379911.construction_bureau" if role == "unit" else None)
+    assert (await post(intake, sent, channel="letter")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "code"),
+    [
+        (HOTLINE, {"channel": "letter"}, "channel-not-yours"),
+        (HOTLINE, {"channel": "web_portal"}, "channel-not-yours"),
+        (LETTER, {"channel": "letter"}, "jurisdiction-not-yours"),
+    ],
+)
+async def test_a_key_is_good_for_its_channel_and_county_alone(
+    intake: Intake, key: ChannelKey, changes: dict[str, Any], code: str
+) -> None:
+    answer = await post(intake, key=key, **changes)
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert rows(intake) == Tables()
+
+
+@pytest.mark.parametrize("channel", ["web_portal", "hotline_12345"])
+@pytest.mark.parametrize(
+    "change", [{"X-Signature": "0" * 64}, {"X-Key-Id": "nobody"}, {"X-Nonce": "x"}, {"X-Timestamp": "now"}]
+)
+async def test_a_signature_that_is_there_has_to_be_good(intake: Intake, change: dict[str, str], channel: str) -> None:
+    sealed = seal(HOTLINE, "/v1/petitions", json.dumps(petition_body(channel=channel)).encode())
+    answer = await post(intake, {**bearer(), **sealed, **change}, channel=channel)
+    assert (answer.status_code, answer.json()["code"]) == (401, "signature-invalid")
+    assert rows(intake) == Tables()
+
+
+async def test_a_request_is_taken_once_and_signed_anew_it_is_repeated(intake: Intake) -> None:
+    body = json.dumps(petition_body(channel="hotline_12345")).encode()
+    async with client_of(make_app(intake, keys=KEYS, open_channels=OPEN_CHANNELS)) as client:
+
+        async def send(nonce: str) -> httpx.Response:
+            sent = {"idempotency-key": "k1", "content-type": "application/json"}
+            sent |= seal(HOTLINE, "/v1/petitions", body, nonce)
+            return await client.post("/v1/petitions", content=body, headers=sent)
+
+        first, replayed, anew = [await send(nonce) for nonce in ("nonce-a-1", "nonce-a-1", "nonce-a-2")]
+    assert (replayed.status_code, replayed.json()["code"]) == (401, "signature-replayed")
+    assert (anew.status_code, anew.json()) == (201, first.json())
+
+
+@pytest.mark.parametrize("files", [None, {"file": ("rows.csv", ROWS.encode(), "text/csv")}])
+async def test_a_channel_sends_a_file_of_its_own_rows(intake: Intake, files: dict[str, Any] | None) -> None:
+    answer = await send_file(intake, HOTLINE, files=files)
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert (report["accepted"], [(row["row"], row["code"]) for row in report["rejected"]]) == (
+        1,
+        [(3, "channel-not-yours")],
+    )
+    assert [row["channel"] for row in rows(intake).petitions.values()] == ["hotline_12345"]
+
+
+async def test_a_file_of_another_channel_is_refused(intake: Intake) -> None:
+    answer = await send_file(intake, LETTER)
+    assert (answer.status_code, answer.json()["code"]) == (403, "channel-not-yours")
+    confined = await send_file(intake, LETTER, f"/v1/imports?channel=letter&jurisdiction={COUNTY}")
+    assert (confined.status_code, confined.json()["code"]) == (403, "jurisdiction-not-yours")
+    forged = await send_file(intake, ChannelKey(HOTLINE.id, HOTLINE.channel, b"x" * 32))
+    assert (forged.status_code, forged.json()["code"]) == (401, "signature-invalid")
+    assert rows(intake) == Tables()
+
+
+def test_all_channels_are_open_in_the_demo_only() -> None:
+    assert Settings(env="demo").opened() is None
+    assert Settings(env="production").opened() == frozenset({"web_portal", "dept_website"})
+    assert Settings(env="demo", open_channels="letter, visit").opened() == frozenset({"letter", "visit"})
+    assert Settings(open_channels="").opened() == frozenset()
+
+
+def test_keys_come_from_the_file_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "channel_keys.json"
+    with pytest.raises(ValidationError):
+        Settings(channel_keys=path)
+    path.write_text(json.dumps({"a": {"channel": "letter", "secret": base64.b64encode(b"s" * 32).decode()}}))
+    assert channel_keys(Settings(channel_keys=path).channel_keys)("a") == ChannelKey("a", "letter", b"s" * 32)
+    assert channel_keys(None)("a") is None
+    path.write_text("{")
+    with pytest.raises(json.JSONDecodeError):
+        channel_keys(path)
