@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -43,7 +44,7 @@ _GROUNDS: Final[dict[str, Text]] = {
 
 def explanation(found: Finding, distinct: int) -> Text:
     """One sentence for each language."""
-    policy = f"（规则{found.rule.id} v{found.rule.version}，{found.rule.basis}）"
+    policy = f"（规则{found.rule.id} v{found.rule.version}，{basis_zh(found.rule.basis)}）"
     basis = f" (rule {found.rule.id} v{found.rule.version}, {found.rule.basis})"
     zh, en = _sentence(found, distinct)
     return zh + policy, en + basis
@@ -169,3 +170,12 @@ def _lead(filings: list[Filing], state: MatterState) -> Filing | None:
 
 def _headcount(filings: list[Filing], at: datetime) -> int:
     return max((filing.headcount or 0 for filing in filings if filing.at <= at), default=0)
+
+
+_ARTICLES = re.compile(r" ?Art\. ([\d, ]*\d)")
+
+
+def basis_zh(basis: str) -> str:
+    """A rule's basis in Chinese words: a policy file names articles as `Art. 4, 27` and what has none `internal practice`."""
+    words = basis.replace("internal practice", "内部做法").replace("; ", "；")
+    return _ARTICLES.sub(lambda found: "第" + found[1].replace(", ", "、") + "条", words)

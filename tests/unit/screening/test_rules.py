@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from services.screening.domain.explain import basis_zh
 from services.screening.domain.petitions import Decision
 from services.screening.domain.policy import Policies
 from services.screening.domain.rates import CountyRate, tail
@@ -390,3 +391,14 @@ def test_what_is_long_over_leaves_the_memory():
     engine = feed(*(filed(n, n % 4, at=START + n * 60 * DAY) for n in range(8)))
     engine.apply([])
     assert sorted(engine.placed) == ["p00004", "p00005", "p00006", "p00007"]
+
+
+@pytest.mark.parametrize(
+    ("basis", "zh"),
+    [
+        ("internal practice; 信访工作条例 Art. 4, 27", "内部做法；信访工作条例第4、27条"),
+        ("信访工作条例 Art. 20", "信访工作条例第20条"),
+    ],
+)
+def test_the_basis_is_said_in_chinese_where_the_sentence_is(basis: str, zh: str) -> None:
+    assert basis_zh(basis) == zh
