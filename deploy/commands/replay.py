@@ -239,8 +239,15 @@ def replay(
     if not base_url:
         console.print(f"no intake found: start `fengqiao up --ready-file {READY}`, or give --url")
         raise typer.Exit(2)
+    if not base_url.startswith(("http://", "https://")):
+        console.print("--url is an address such as http://127.0.0.1:8001")
+        raise typer.Exit(2)
     try:
         pace = Pace.parse(speed)
+    except ValueError:
+        console.print("--speed is max, a number of messages a second, or a factor such as 3600x")
+        raise typer.Exit(2) from None
+    try:
         names = read_mapping(mapping) if mapping else None
         kind_of(file.name)
         outcome = _replay(file, names, base_url, pace, channel, jurisdiction, name or file.stem, concurrency, console)
