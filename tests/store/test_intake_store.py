@@ -13,7 +13,7 @@ from services.intake.domain.steps import Step
 from services.intake.handlers import Filed, Intake
 from services.intake.ports import Filter, Reading, Record, Store
 from services.intake.store import IDENTITIES, INDEXES, KEYS, PETITIONS, REQUESTS, MongoStore
-from shared import audit, failpoint, outbox
+from shared import audit, failpoint, outbox, signing
 from shared.clock import FixedClock
 from shared.events import decode
 from shared.mongo import Mongo
@@ -270,3 +270,12 @@ async def test_two_processes_with_one_new_person_make_one_key(mongo: Mongo) -> N
     assert await mongo[KEYS].count_documents({}) == 1
     assert await mongo[PETITIONS].count_documents({}) == 20
     assert (await audit.verify(mongo)).ok
+
+
+@pytest.mark.stack
+async def test_a_nonce_of_a_key_is_new_once_however_many_ask(mongo: Mongo) -> None:
+    await mongo.ensure_indexes(signing.INDEXES)
+    nonces = signing.MongoNonces(mongo)
+    asked = [nonces.first("hotline-1", "nonce-001", NOW) for _ in range(10)]
+    assert sorted(await asyncio.gather(*asked)) == [*[False] * 9, True]
+    assert await nonces.first("letter-1", "nonce-001", NOW)
