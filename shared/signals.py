@@ -14,12 +14,11 @@ from typing import Final
 LIFE_SAFETY: Final = "life_safety"
 ANNOUNCED_ESCALATION: Final = "announced_escalation"
 REPRISAL: Final = "reprisal"
-SLUGS: Final = (LIFE_SAFETY, ANNOUNCED_ESCALATION, REPRISAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """`slug` is one of `SLUGS`; `phrase` the class of words that gave it, fit for an explanation."""
+    """`slug` is life_safety, announced_escalation or reprisal; `phrase` the class of words that gave it, fit for an explanation."""
 
     slug: str
     phrase: str

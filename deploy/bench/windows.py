@@ -48,7 +48,6 @@ class Plan:
     events: list[Received]
     touched: dict[str, Window] = field(default_factory=dict)
     flags: list[Event] = field(default_factory=list)
-    look_first: bool = False
 
 
 class Windows:

@@ -26,17 +26,15 @@ def _headers(record: ConsumerRecord) -> dict[str, str]:
 
 
 async def _letters(settings: ServiceSettings, topic: str | None) -> AsyncIterator[ConsumerRecord]:
-    names = [t.name for t in declared(settings.prefix) if t.name.endswith(".dlq") and topic in (None, t.name)]
-    if not names:
+    wanted = [t for t in declared(settings.prefix) if t.name.endswith(".dlq") and topic in (None, t.name)]
+    if not wanted:
         raise typer.BadParameter("--topic is not a dead-letter topic; see deploy/kafka/topics.yaml")
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    await consumer.start()
     try:
-        places = [
-            TopicPartition(n, p) for n in names for p in consumer.partitions_for_topic(n) or await _known(consumer, n)
-        ]
+        await consumer.start()
+        places = [TopicPartition(t.name, p) for t in wanted for p in range(t.partitions)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         for place in places:
@@ -48,11 +46,6 @@ async def _letters(settings: ServiceSettings, topic: str | None) -> AsyncIterato
                 yield record
     finally:
         await consumer.stop()
-
-
-async def _known(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer._client.set_topics([topic])
-    return set(consumer.partitions_for_topic(topic) or ())
 
 
 async def _collect(settings: ServiceSettings, topic: str | None, reason: str | None) -> list[ConsumerRecord]:

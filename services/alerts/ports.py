@@ -66,11 +66,10 @@ def finding_order(due: datetime, state: str, at: datetime) -> tuple[datetime, in
 
 @dataclass(frozen=True)
 class FindingGroup:
-    """A unit's petitions that stand in one state for one obligation: how many, the newest 200, the earliest deadline."""
+    """A unit's petitions that stand in one state for one obligation: how many, the newest 200, how the earliest came about."""
 
     count: int
     petition_ids: tuple[str, ...]
-    earliest: datetime | None
     jurisdiction: str
     basis: str
     derivation: Text

@@ -177,7 +177,6 @@ class MongoTx:
         return FindingGroup(
             count=count,
             petition_ids=tuple(row["petition_id"] for row in newest),
-            earliest=first["due"] if first else None,
             jurisdiction=first["jurisdiction"] if first else "",
             basis=first["basis"] if first else "",
             derivation=Text(**first["derivation"]) if first else Text("", ""),

@@ -103,7 +103,9 @@ async def test_the_dlq_command_lists_shows_and_sends_again(spine: Spine, monkeyp
     await spine.published(1)
     for name, value in spine.environment("cli").items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("deploy.commands.dlq.declared", lambda _prefix: [type("T", (), {"name": spine.dlq})])
+    monkeypatch.setattr(
+        "deploy.commands.dlq.declared", lambda _prefix: [type("T", (), {"name": spine.dlq, "partitions": 1})]
+    )
     runner = CliRunner()
 
     def call(*words: str) -> str:

@@ -125,7 +125,6 @@ class MemoryTx:
         return FindingGroup(
             count=len(rows),
             petition_ids=tuple(r.petition_id for r in newest),
-            earliest=first.due if first else None,
             jurisdiction=first.jurisdiction if first else "",
             basis=first.basis if first else "",
             derivation=first.derivation if first else Text("", ""),

@@ -19,8 +19,6 @@ from services.alerts.labels import LEVELS as LEVEL_NAMES
 from services.alerts.queries import District
 from shared.clock import BEIJING
 
-COLOURS = {"I": "#c02626", "II": "#c2640c", "III": "#b8960c", "IV": "#6a86a8"}
-
 
 def _ink(visitor: Visitor) -> tuple[str, str, str]:
     return ("#e6eaf0", "#98a4b3", "#2c3440") if visitor.dark else ("#1c2430", "#5d6878", "#e1e5ea")
