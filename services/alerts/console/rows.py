@@ -142,7 +142,8 @@ def row(visitor: Visitor, warning: Warning, now: datetime) -> dict[str, Any]:
         "exercise": warning.exercise,
         "place": visitor.unit(flag.town or flag.jurisdiction),
         "unit": visitor.unit(warning.responsible_unit),
-        "people": max(flag.distinct_petitioners, flag.headcount) or int(flag.observed),  # at a visit, who is there counts
+        "people": max(flag.distinct_petitioners, flag.headcount)
+        or int(flag.observed),  # at a visit, who is there counts
         "day": sum(now - item.at <= timedelta(days=1) for item in flag.evidence),
         "spark": spark(warning, now),
         "raised": millis(warning.raised_at),
