@@ -239,3 +239,15 @@ def test_a_page_that_hangs_holds_up_no_other(desk: Desk, visit: Visit) -> None:
     debugger.send("Debugger.disable")
     expect(row_of(hung, id)).to_be_visible()
     expect(row_of(hung, later)).to_be_visible()
+
+
+def test_keys_work_on_after_escape_closed_a_form(desk: Desk, visit: Visit) -> None:
+    page = live(visit(f"/warnings/{desk.raised('翠湖花园电梯停运')}"))
+    for key in ("g", "m", "g"):
+        page.keyboard.press(key)
+        expect(page.locator(".fq-form")).to_be_visible()
+        page.locator(".fq-form .fq-send").focus()
+        page.keyboard.press("a")  # while a form is open, letters take no action
+        page.keyboard.press("Escape")
+        expect(page.locator(".fq-form")).to_have_count(0)
+    expect(page.locator(".fq-tag.state")).to_have_text("待签收")

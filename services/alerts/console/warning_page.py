@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nicegui import events, ui
+from nicegui import ElementFilter, events, ui
 
 from services.alerts import queries
 from services.alerts.console import follow, panels
@@ -33,7 +33,7 @@ class WarningPage:
         self.actions = Actions(visitor, lambda: self.detail.warning, self.renew)
         self.petitions = Petitions(visitor, self.actions.box)
         page.on_news(self._news)
-        ui.keyboard(on_key=self._key)
+        ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])  # a button in focus takes no letter
         self.draw()
 
     @property
@@ -58,7 +58,7 @@ class WarningPage:
 
     def _key(self, event: events.KeyEventArguments) -> None:
         key = str(event.key.name or "")
-        if self.actions.box.default_slot.children:  # a form is open
+        if any(form.value for form in ElementFilter(kind=ui.dialog)):  # a form is open
             return
         if not event.action.keydown or event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta:
             return
