@@ -245,7 +245,9 @@ def replay(
     try:
         pace = Pace.parse(speed)
     except ValueError:
-        console.print("--speed is max, a number of messages a second, or a factor such as 3600x")
+        console.print(
+            f"--speed {speed}: it is max, a number of messages a second, or a factor such as 3600x", markup=False
+        )
         raise typer.Exit(2) from None
     try:
         names = read_mapping(mapping) if mapping else None
