@@ -25,7 +25,7 @@ from shared.failpoint import failpoint
 from shared.mongo import ASCENDING, IndexModel, Mongo, PyMongoError, Session, Unavailable, is_unavailable
 from shared.observe import HANDLED, Metrics, trace_id
 from shared.outbox import outgoing, put
-from shared.partitions import Identity, Item, Memory, Partitions, Patience, place
+from shared.partitions import Identity, Item, Partitions, Patience, place
 from shared.progress import Fenced, OffsetLost, Step, advance, applied
 from shared.settings import ServiceSettings
 
@@ -57,7 +57,6 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         self._clock = clock
         self._metrics = metrics
         self._queue: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
-        self._memory = Memory()
         self._patience = Patience(who, metrics)
         self._partitions = Partitions(who, mongo, self._patience, settings.batch_max)
         self._commits: set[asyncio.Task[None]] = set()
@@ -94,7 +93,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         records: Sequence[ConsumerRecord] = message.raw_message
-        await self._queue.put([self._memory.checked(decode_record(r)) for r in records])
+        await self._queue.put([decode_record(r) for r in records])
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget the claims: a partition that comes back is claimed anew at its next batch."""

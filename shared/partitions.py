@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,29 +39,6 @@ def place(item: Item) -> tuple[int, int, int]:
     """Partition, offset and broker time (ms) of a record."""
     record: Any = item.record if isinstance(item, Dead) else item.raw
     return record.partition, record.offset, record.timestamp
-
-
-class Memory:
-    """The newest event ids with a checksum of what they said: an id that comes again with another payload is no repetition.
-
-    Kept in memory only: it finds a producer that reuses ids or a record that was tampered with, natural keys do the rest.
-    """
-
-    def __init__(self, size: int = 20_000) -> None:
-        self._size = size
-        self._sums: dict[UUID, int] = {}
-
-    def checked(self, item: Item) -> Item:
-        """The item, or a dead letter `id-conflict` in its place."""
-        if isinstance(item, Dead) or item.raw is None:
-            return item
-        found = zlib.crc32(item.raw.value)
-        known = self._sums.setdefault(item.event.id, found)
-        if known != found:
-            return Dead(item.raw, "id-conflict", "IdConflict", "an event of this id said something else before")
-        if len(self._sums) > self._size:
-            del self._sums[next(iter(self._sums))]
-        return item
 
 
 class Patience:

@@ -86,20 +86,6 @@ async def test_bad_records_are_buried_with_their_bytes_and_the_rest_goes_on(spin
     assert "春节前" not in spine.log()
 
 
-async def test_an_id_that_comes_again_with_another_payload_is_buried(spine: Spine) -> None:
-    first = filed(0, run=spine.prefix)
-    other = orjson.loads(encode(first))
-    other["data"]["text"] = "另一个内容"
-    forged = orjson.dumps(other)
-    spine.start()
-    values = [encode(first), forged, encode(first), encode(filed(1, run=spine.prefix))]
-    await send(spine.stack.kafka, spine.petitions, [(KEY, value, []) for value in values])
-    await spine.published(3)  # two flags and one dead letter
-    await spine.check_exact({f"{spine.prefix}-0", f"{spine.prefix}-1"})
-    [letter] = await read_all(spine.stack.kafka, spine.dlq)
-    assert (dict(letter.headers)["dlq-reason"], letter.value) == (b"id-conflict", forged)
-
-
 async def test_strange_headers_stop_nothing_and_steer_nothing(spine: Spine) -> None:
     warnings = f"{spine.prefix}alerts.warnings.v1"
     records = [(KEY, encode(filed(n, run=spine.prefix)), headers) for n, headers in enumerate(STRANGE_HEADERS)]
