@@ -123,13 +123,14 @@ async def test_an_error_at_every_boundary_of_filing(intake: IntakeProcess) -> No
 
 async def test_an_error_at_every_boundary_of_a_step(intake: IntakeProcess) -> None:
     filings = 4
-    points = [f"{boundary}:{n}:raise" for n, boundary in enumerate(STORING, filings + 1)]
-    intake.start(FAILPOINT=",".join(points))
+    filing = intake.start()
     steps = ({"type": "accepted"}, {"type": "replied", "opinion": "support"}, {"type": "served"})
     async with intake.client() as client:
         caller = Caller(client)
         petitions = [(await caller.file(f"k{n}")).json()["petition_id"] for n in range(filings)]
-        assert caller.troubles[500] == 0
+        filing.terminate()  # a conflict that is tried again passes a boundary twice: nobody can count where filing ends
+        await asyncio.to_thread(filing.wait, 30)
+        intake.start(FAILPOINT=",".join(f"{boundary}:{n}:raise" for n, boundary in enumerate(STORING, 1)))
         asked = [(f"/v1/petitions/{id}/events", f"{id}-{body['type']}", body) for body in steps for id in petitions]
         answers = [await caller.post(*one) for one in asked]
         assert caller.troubles[500] == len(STORING)
