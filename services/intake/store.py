@@ -69,6 +69,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     audit.HEADS: [],
 }
 _DUPLICATE: Final = 11000
+_TRIES: Final = 5
 
 
 class MongoStore:
@@ -105,7 +106,7 @@ class MongoStore:
             row["_id"]: (row["body"], Receipt(row["petition"], row["receipt"], row["status"])) async for row in found
         }
 
-    async def _write(self, todo: list[Registration]) -> dict[str, tuple[str, Outcome]]:
+    async def _write(self, todo: list[Registration], tries: int = _TRIES) -> dict[str, tuple[str, Outcome]]:
         await failpoint("intake.before_transaction")
         try:
             await self._mongo.transaction(lambda session: self._insert(session, todo))
@@ -113,7 +114,13 @@ class MongoStore:
             if not _is_duplicate(error):
                 raise
             if len(todo) == 1:
-                return await self._why(todo[0], error)
+                found = await self._why(todo[0])
+                if found is not None:
+                    return {todo[0].request: found}
+                if tries == 1:
+                    raise
+                # another process was first with a row both need, the key of a new petitioner: now it is there to be read
+                return await self._write(todo, tries - 1)
             written: dict[str, tuple[str, Outcome]] = {}
             for one in todo:
                 written |= await self._write([one])
@@ -123,20 +130,20 @@ class MongoStore:
             one.request: (one.body, Receipt(one.petition.petition_id, one.petition.receipt, "received")) for one in todo
         }
 
-    async def _why(self, one: Registration, error: Exception) -> dict[str, tuple[str, Outcome]]:
-        """Somebody else wrote the same request or the same external number in between."""
+    async def _why(self, one: Registration) -> tuple[str, Outcome] | None:
+        """The outcome where somebody else wrote the same request or the same external number in between, else None."""
         known = await self._answers([one.request])
         if known:
             body, outcome = known[one.request]
-            return {one.request: (one.body, _again(outcome, same=body == one.body))}
+            return one.body, _again(outcome, same=body == one.body)
         petition = one.petition
         taken = {"channel": petition.channel, "external_id": petition.external_id}
         row = await self._mongo[PETITIONS].find_one(taken) if petition.external_id else None
         if row is None:
-            raise error
+            return None
         if row["body"] == one.body:
-            return {one.request: (one.body, Receipt(row["_id"], row["receipt"], "received", replayed=True))}
-        return {one.request: (one.body, Conflict("external-id-taken"))}
+            return one.body, Receipt(row["_id"], row["receipt"], "received", replayed=True)
+        return one.body, Conflict("external-id-taken")
 
     async def _insert(self, session: Session, todo: list[Registration]) -> None:
         identities = await self._seal(session, todo)

@@ -11,12 +11,12 @@ from services.intake.domain.identity import Identity
 from services.intake.domain.petition import Refused
 from services.intake.domain.steps import Step
 from services.intake.handlers import Filed, Intake
-from services.intake.ports import Filter, Reading, Record, Store
+from services.intake.ports import Filter, Reading, Record, Registration, Store
 from services.intake.store import IDENTITIES, INDEXES, KEYS, PETITIONS, REQUESTS, MongoStore
 from shared import audit, failpoint, outbox, signing
 from shared.clock import FixedClock
 from shared.events import decode
-from shared.mongo import Mongo
+from shared.mongo import Document, DuplicateKeyError, Mongo, Session
 from tests.support.intake import COUNTY, ID_NUMBER, INDEX_KEY, NOW, filing, fixed_clock, make_intake, vault
 from tests.support.memory_intake import MemoryStore
 
@@ -270,6 +270,46 @@ async def test_two_processes_with_one_new_person_make_one_key(mongo: Mongo) -> N
     assert await mongo[KEYS].count_documents({}) == 1
     assert await mongo[PETITIONS].count_documents({}) == 20
     assert (await audit.verify(mongo)).ok
+
+
+class LateStore(MongoStore):
+    """Lets another process be first: between the look for a petitioner's key and its own write of one."""
+
+    def __init__(self, mongo: Mongo, times: int) -> None:
+        super().__init__(mongo, vault(), index_key=INDEX_KEY, lane="intake-1")
+        self.times, self.turns = times, 0
+
+    async def _seal(self, session: Session, todo: list[Registration]) -> list[Document]:
+        self.turns += 1
+        if self.turns <= self.times:
+            subject = todo[0].petition.petitioner
+            made = {"_id": subject, **vault().new_key(subject)[1]}
+            await self._mongo[KEYS].insert_one(made, session=session)  # as if it had not been there to be read
+        return await super()._seal(session, todo)
+
+
+@pytest.mark.stack
+async def test_the_first_filings_of_a_new_person_at_once_are_both_filed(mongo: Mongo) -> None:
+    late = LateStore(mongo, times=3)
+    one = await filed(make_intake(mongo_store(mongo)), "k1", identity=PERSON)
+    two = await filed(make_intake(late), "k2", identity=PERSON, title="另一件")
+    assert late.turns == 4
+    assert one.petition_id != two.petition_id
+    assert not two.replayed
+    assert await mongo[KEYS].count_documents({}) == 1
+    subjects = {row["subject"] async for row in mongo[IDENTITIES].find({})}
+    assert subjects == {row["_id"] async for row in mongo[KEYS].find({})}
+    held = await make_intake(late).identity(await read(late, two), account="z", reason="核实")
+    assert held["name"] == "王小明"
+    assert (await audit.verify(mongo)).ok
+
+
+@pytest.mark.stack
+async def test_a_collision_without_end_is_an_error_not_a_loop(mongo: Mongo) -> None:
+    await filed(make_intake(mongo_store(mongo)), "k1", identity=PERSON)
+    with pytest.raises(DuplicateKeyError):
+        await filed(make_intake(LateStore(mongo, times=100)), "k2", identity=PERSON, title="另一件")
+    assert await mongo[PETITIONS].count_documents({}) == 1
 
 
 @pytest.mark.stack
