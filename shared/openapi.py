@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -35,6 +36,25 @@ def json_body(model: type[BaseModel], *, key: bool = False) -> dict[str, Any]:
         limits = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
         extra["parameters"] = [{"in": "header", "name": "Idempotency-Key", "required": True, "schema": limits}]
     return extra
+
+
+def query_names(names: Iterable[str]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads these parameters from the query itself, each as often as it comes."""
+    schema = {"type": "array", "items": {"type": "string"}}
+    return {"parameters": [{"in": "query", "name": name, "schema": schema} for name in sorted(names)]}
+
+
+def queries(app: FastAPI) -> dict[tuple[str, str], dict[str, bool]]:
+    """Query parameters of each documented route (path, method): name, and whether it may come several times."""
+    return {
+        (path, method.upper()): {
+            one["name"]: any(part.get("type") == "array" for part in (one["schema"], *one["schema"].get("anyOf", ())))
+            for one in operation.get("parameters", ())
+            if one["in"] == "query"
+        }
+        for path, operations in app.openapi().get("paths", {}).items()
+        for method, operation in operations.items()
+    }
 
 
 def document(app: FastAPI) -> None:

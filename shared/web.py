@@ -14,17 +14,17 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import orjson
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.instants import Instant, parse_instant
 from shared.mongo import is_unavailable
-from shared.openapi import document, json_body
+from shared.openapi import document, json_body, queries
 
 __all__ = [
     "Body",
@@ -246,14 +246,38 @@ def idempotency_key(request: Request) -> str:
 
 
 def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None) -> None:
-    """Problems for every error, limits and security headers for every request.
+    """Problems for every error, limits and security headers for every request; before the routes are added.
 
-    `body_limits` raises the limit of `BODY_LIMIT` bytes for paths that start with a key.
+    `body_limits` raises the limit of `BODY_LIMIT` bytes for paths that start with a key. A route that comes after this and
+    stands in the OpenAPI document takes no query parameter but those it has there; pages do not stand in it.
     """
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_middleware(Edge, body_limits=dict(body_limits or {}))
     document(app)
+    app.router.dependencies.append(Depends(_known_query))
+
+
+async def _known_query(request: HTTPConnection) -> None:
+    """Refuse a parameter that would be passed over in silence: the answer would look like one to the whole question."""
+    if not request.scope["query_string"]:
+        return
+    state = request.app.state
+    if not hasattr(state, "queries"):
+        state.queries = queries(request.app)
+    known: dict[str, bool] | None = state.queries.get((request.scope["route"].path_format, request.scope["method"]))
+    if known is None:
+        return
+    given = [name for name, _ in request.query_params.multi_items()]
+    names = f"the parameters here are: {', '.join(known)}" if known else "this address takes no parameter"
+    errors = []
+    if not known.keys() >= set(given):
+        errors.append({"field": "(unknown)", "code": "unknown-parameter", "detail": names})
+    for name, several in known.items():
+        if given.count(name) > 1 and not several:
+            errors.append({"field": f"query.{name}", "code": "parameter-repeated", "detail": "is given more than once"})
+    if errors:
+        raise Problem(422, errors[0]["code"], "; ".join(f"{e['field']}: {e['detail']}" for e in errors), errors=errors)
 
 
 async def _http(_: Request, error: Exception) -> Response:

@@ -11,12 +11,13 @@ from fastapi.responses import Response
 
 from services.alerts import bodies, cap, queries, reports
 from services.alerts.handlers import Desk, Missing
-from services.alerts.http import answered, read_filter
+from services.alerts.http import FILTERS, answered, read_filter
 from services.alerts.render import MEDIA_TYPES, render
 from shared import audit
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
 from shared.mongo import Mongo
+from shared.openapi import query_names
 from shared.web import Problem, json_body, read_json
 
 Id = Annotated[str, Path(max_length=100)]
@@ -30,7 +31,7 @@ def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str
     writer = Depends(require(access, *may("warnings.documents")))
     auditor = Depends(require(access, *may("audit.read")))
 
-    @router.get("/cap")
+    @router.get("/cap", openapi_extra=query_names(FILTERS))
     async def cap_feed(request: Request, who: Principal = reader) -> Response:
         """Atom feed of the newest CAP 1.2 message of each warning. Restricted and Private only."""
         found, _ = await queries.page(desk, who, read_filter(request), limit=100)

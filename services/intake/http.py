@@ -1,6 +1,6 @@
 """The intake's HTTP interface: filing, reading, steps, the vault."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from services.intake.bodies import PetitionIn, ReasonIn, StepIn
 from services.intake.channels import Channels
 from services.intake.domain.petition import Refused
+from services.intake.domain.steps import TRANSITIONS
 from services.intake.handlers import Intake
 from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
@@ -49,6 +50,10 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 def trace_of(request: Request) -> str | None:
     """The request's trace context, as the service's middleware found or made it."""
     return getattr(request.state, "traceparent", None)
+
+
+def _one_of(slugs: Iterable[str]) -> Any:
+    return Query(pattern=f"^({'|'.join(slugs)})$")
 
 
 def add_routes(app: FastAPI, intake: Intake, access: Access, throttle: Throttle, channels: Channels) -> None:
@@ -104,6 +109,11 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
     handler = Annotated[Principal, Depends(require(access, *may("petitions.handle")))]
     opener = Annotated[Principal, Depends(require(access, *may("identity.read")))]
     eraser = Annotated[Principal, Depends(require(access, "leader"))]
+    state = Annotated[str | None, _one_of(TRANSITIONS)]
+    channels = Annotated[str | None, _one_of(intake.codes.channels)]
+    topics = Annotated[str | None, _one_of(intake.codes.topics)]
+    name = Annotated[str | None, Query(min_length=1, max_length=100)]
+    county = Annotated[str | None, Query(pattern=r"^\d{6}$")]
 
     async def shown(petition_id: str, principal: Principal) -> Record:
         """The petition, or the same 404 whether it is not there or not theirs to see."""
@@ -116,12 +126,12 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
     async def petitions(
         principal: reader,
         *,
-        status: str | None = None,
-        channel: str | None = None,
-        topic: str | None = None,
-        unit: str | None = None,
-        jurisdiction: str | None = None,
-        petitioner: str | None = None,
+        status: state = None,
+        channel: channels = None,
+        topic: topics = None,
+        unit: name = None,
+        jurisdiction: county = None,
+        petitioner: name = None,
         since: Instant | None = None,
         until: Instant | None = None,
         size: Annotated[int, Query(ge=1, le=200)] = 50,

@@ -11,6 +11,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.screening.domain.flags import KINDS
 from services.screening.handlers import Actor, Desk, NotFound, Refused, read_cursor
 from services.screening.ports import Wanted
 from shared.access import Access, Principal, may, require
@@ -124,7 +125,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
         who: reader,
         county: in_county = None,
         state: Annotated[str | None, Query(pattern="^(open|cleared)$")] = None,
-        kind: Annotated[str | None, Query(max_length=40)] = None,
+        kind: Annotated[str | None, Query(pattern=f"^({'|'.join(KINDS)})$")] = None,
         matter: Annotated[str | None, Query(max_length=100)] = None,
         size: page_size = 50,
         after: cursor = None,
@@ -193,7 +194,7 @@ def _cursor(after: str | None) -> tuple[datetime, str] | None:
     try:
         return read_cursor(after)
     except ValueError:
-        raise Problem(400, "cursor-invalid", "use the `next` of the page before") from None
+        raise Problem(422, "cursor-invalid", "use the `next` of the page before") from None
 
 
 def _json(content: Any, status: int = 200) -> Response:

@@ -132,6 +132,8 @@ async def test_staff_only(site: Site, path: str) -> None:
     [
         ("/v1/obligations?state=late", None),
         ("/v1/obligations?size=0", None),
+        ("/v1/obligations?limit=abc", "unknown-parameter"),
+        ("/v1/scorecards?since=x", "unknown-parameter"),
         ("/v1/obligations?cursor=%00", "cursor-invalid"),
         ("/v1/obligations?cursor=WzEsMl0=", "cursor-invalid"),
         ("/v1/obligations?cursor=WyIyMDI2LTAxLTAxIiwieCJd", "cursor-invalid"),

@@ -47,14 +47,34 @@ def places_of(routes: Iterable[Any]) -> Iterator[str]:
             yield from (f"{method} {route.path}" for method in route.methods - {"HEAD", "OPTIONS"})
 
 
+def app_of(service: str, folder: Path) -> Any:
+    """The service as in production, over nothing."""
+    for name in NAMES:
+        load_key(folder, name, create=True)
+    settings = import_module(f"services.{service}.settings").Settings(
+        env="production", secrets=folder, kafka="127.0.0.1:1", mongo="mongodb://127.0.0.1:1/?replicaSet=none"
+    )
+    return import_module(f"services.{service}.app").create_app(settings)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_route_passes_over_a_parameter_that_it_does_not_know(service: str, tmp_path: Path) -> None:
+    app = app_of(service, tmp_path)
+    places = {place for place in places_of(app.routes) if " /v1/" in place}
+    assert len(places) > 3
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        for place in sorted(places):
+            method, _, path = place.partition(" ")
+            answer = await client.request(method, re.sub(r"\{[^}]*\}", "x", path), params={"nonsense": "1"})
+            assert (answer.status_code, answer.json()["code"]) == (422, "unknown-parameter"), place
+        for page in {"/health", "/metrics", "/asyncapi.json", "/"} & {place[4:] for place in places_of(app.routes)}:
+            assert (await client.get(page, params={"utm_source": "wechat"})).status_code != 422, page
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_every_route_but_the_public_ones_is_401_without_a_sign_in(service: str, tmp_path: Path) -> None:
-    for name in NAMES:
-        load_key(tmp_path, name, create=True)
-    settings = import_module(f"services.{service}.settings").Settings(
-        env="production", secrets=tmp_path, kafka="127.0.0.1:1", mongo="mongodb://127.0.0.1:1/?replicaSet=none"
-    )
-    app: Any = import_module(f"services.{service}.app").create_app(settings)
+    app = app_of(service, tmp_path)
     places = set(places_of(app.routes))
     public = PUBLIC[service] | EVERY_SERVICE
     assert public <= places

@@ -37,7 +37,7 @@ def client() -> TestClient:
     checks = SignedRequests({KEY.id: KEY}.get, Remembered(), FixedClock(NOW))
 
     @app.post("/v1/petitions")
-    async def post(request: Request) -> dict[str, str | None]:
+    async def post(request: Request, admin: int = 0) -> dict[str, str | None]:
         who = await checks.principal(request, await request.body())
         return {"account": who.account, "role": who.role, "jurisdiction": who.jurisdiction}
 

@@ -4,14 +4,16 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from pydantic import ConfigDict, Field
 
 from shared import web
 from shared.mongo import Unavailable
+from shared.openapi import query_names
 from shared.web import Body, Instant, Problem, idempotency_key, install, json_body, parse_instant, read_json
 
 SECRET = "王小明13800138000"
@@ -57,6 +59,18 @@ def make_app() -> FastAPI:
     @app.get("/query")
     async def query(size: int) -> int:
         return size
+
+    @app.get("/list")
+    async def listed(size: int = 5, kind: Annotated[list[str] | None, Query()] = None) -> int:
+        return size + len(kind or [])
+
+    @app.get("/read-itself", openapi_extra=query_names(["state"]))
+    async def read_itself(request: Request) -> list[str]:
+        return request.query_params.getlist("state")
+
+    @app.get("/page", include_in_schema=False)
+    async def page() -> str:
+        return "<p>"
 
     return app
 
@@ -226,6 +240,41 @@ async def test_errors_of_the_framework_are_problems_too(client: httpx.AsyncClien
     found = [(one.status_code, one.json()["code"]) for one in (missing, method, query)]
     assert found == [(404, "not-found"), (405, "method-not-allowed"), (422, "invalid-request")]
     assert "王" not in query.text
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "told"),
+    [
+        ("/list?limit=abc", "unknown-parameter", "the parameters here are: size, kind"),
+        ("/list?size=3&=", "unknown-parameter", "size, kind"),
+        ("/list?size[$gt]=3", "unknown-parameter", "size, kind"),
+        ("/read-itself?status=open", "unknown-parameter", "state"),
+        ("/crash?x=1", "unknown-parameter", "takes no parameter"),
+        ("/list?size=3&size=4", "parameter-repeated", "query.size"),
+        ("/list?size=abc", "invalid-request", "query.size"),
+        ("/list?size=", "invalid-request", "query.size"),
+    ],
+)
+async def test_a_parameter_that_would_be_passed_over_is_422(
+    client: httpx.AsyncClient, address: str, code: str, told: str
+) -> None:
+    answer = await client.get(address)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert told in answer.json()["detail"]
+
+
+async def test_an_unknown_parameter_is_not_quoted(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/list", params={SECRET: SECRET})
+    assert answer.json()["errors"][0]["field"] == "(unknown)"
+    assert "王" not in answer.text
+    assert "13800138000" not in answer.text
+
+
+async def test_what_a_route_knows_passes_and_a_page_takes_what_comes(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/list?size=1&kind=a&kind=b")).json() == 3
+    assert (await client.get("/read-itself?state=a&state=b")).json() == ["a", "b"]
+    assert (await client.get("/page?utm_source=wechat")).status_code == 200
+    assert (await client.post("/things?x=1", json={"name": "a"})).json()["code"] == "unknown-parameter"
 
 
 async def test_long_and_strange_addresses(client: httpx.AsyncClient) -> None:
