@@ -23,9 +23,10 @@ from shared.clock import Clock
 from shared.deadletter import dead_letter
 from shared.failpoint import failpoint
 from shared.mongo import ASCENDING, IndexModel, Mongo, PyMongoError, Session, Unavailable, is_unavailable
-from shared.observe import HANDLED, Metrics, trace_id
+from shared.newest import Newest
+from shared.observe import HANDLED, Metrics, log_each, trace_id
 from shared.outbox import outgoing, put
-from shared.partitions import Identity, Item, Partitions, Patience, place
+from shared.partitions import Identity, Item, Partitions, Patience, by_partition, place
 from shared.progress import Fenced, OffsetLost, Step, advance, applied
 from shared.settings import ServiceSettings
 
@@ -57,6 +58,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         self._clock = clock
         self._metrics = metrics
         self._queue: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
+        self._newest = Newest()
         self._patience = Patience(who, metrics)
         self._partitions = Partitions(who, mongo, self._patience, settings.batch_max)
         self._commits: set[asyncio.Task[None]] = set()
@@ -93,7 +95,18 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         records: Sequence[ConsumerRecord] = message.raw_message
-        await self._queue.put([decode_record(r) for r in records])
+        await self._queue.put([self._looked_at(decode_record(r)) for r in records])
+
+    def _looked_at(self, item: Item) -> Item:
+        """The record, or a dead letter in its place if its id said something else before. A wrong count is told, no more."""
+        verdict = self._newest.look(item) if isinstance(item, Received) else None
+        if verdict is None or not isinstance(item, Received):
+            return item
+        if verdict == "conflict" and item.raw is not None:
+            return Dead(item.raw, "id-conflict", "IdConflict", "an event of this id said something else before")
+        self._metrics.miscounted.labels(self.who.service, self.who.topic, verdict).inc()
+        log.warning("sequence_broken", what=verdict, sequence=item.event.sequence, topic=self.who.topic, **_line(item))
+        return item
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget the claims: a partition that comes back is claimed anew at its next batch."""
@@ -160,12 +173,11 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         except Fenced:
             self._metrics.fenced.labels(self.who.service, self.who.topic).inc()
             log.warning("fenced", topic=self.who.topic, hint="another owner claimed the partition")
-            await self._reclaim({place(i)[0] for i in batch})
+            await self._reclaim(set(by_partition(batch)))
 
     async def _take(self, batch: list[Item]) -> None:
         fresh: list[Item] = []
-        for partition in {place(i)[0] for i in batch}:
-            part = [i for i in batch if place(i)[0] == partition]
+        for partition, part in by_partition(batch).items():
             if not self._partitions.owns(partition):
                 await self._claim(partition)
                 continue  # fetched before the seek: it comes again, from the right place
@@ -187,7 +199,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 error=type(error).__name__,
                 exc_info=not isinstance(error, PermanentError),
             )
-            await self._reload({place(i)[0] for i in fresh})
+            await self._reload(set(by_partition(fresh)))
             await self._one_by_one(fresh, counted=False)
 
     async def _claim(self, partition: int) -> None:
@@ -343,18 +355,17 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             )
         for partition, behind in self.lag().items():
             self._metrics.lag.labels(who.service, who.topic, partition).set(behind)
-        ms = round(seconds * 1000, 1)
-        for item in items:
-            if isinstance(item, Received):
-                log.info(
-                    HANDLED,
-                    topic=item.topic,
-                    partition=item.partition,
-                    offset=item.offset,
-                    event_id=str(item.event.id),
-                    type=item.event.type,
-                    subject=item.event.subject,
-                    trace_id=trace_id(item.event.traceparent),
-                    batch=len(items),
-                    ms=ms,
-                )
+        handled = [item for item in items if isinstance(item, Received)]
+        log_each(log, HANDLED, map(_line, handled), topic=who.topic, batch=len(items), ms=round(seconds * 1000, 1))
+
+
+def _line(item: Received) -> dict[str, Any]:
+    event = item.event
+    return {
+        "partition": item.partition,
+        "offset": item.offset,
+        "event_id": event.id,
+        "type": event.type,
+        "subject": event.subject,
+        "trace_id": trace_id(event.traceparent),
+    }

@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 import orjson
@@ -74,6 +74,22 @@ def configure_logging(service: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(numeric, logging.WARNING), force=True)
 
 
+def log_each(log: Any, event: str, records: Iterable[Mapping[str, Any]], **common: Any) -> None:
+    """One `info` line for each of `records`, all in one write: a flush for each costs a consumer a sixth of its time.
+
+    The processors see what is `common` only: `records` must hold ids, places and numbers, they are not masked.
+    """
+    if not log.is_enabled_for(logging.INFO):
+        return
+    config = structlog.get_config()
+    *chain, render = config["processors"]
+    line: MutableMapping[str, Any] = {"event": event, **common}
+    for processor in chain:
+        line = processor(log, "info", line)
+    if lines := [render(log, "info", {**line, **record}) for record in records]:
+        config["logger_factory"]().info(b"\n".join(lines))
+
+
 def new_traceparent() -> str:
     """A fresh W3C trace context."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
@@ -101,6 +117,9 @@ class Metrics:
         self.records = Counter("fengqiao_records", "Records by outcome", ["service", "topic", "outcome"], registry=r)
         self.batch_seconds = Histogram("fengqiao_batch_seconds", "Time of one batch", ["service", "topic"], registry=r)
         self.lag = Gauge("fengqiao_lag", "Records behind", ["service", "topic", "partition"], registry=r)
+        self.miscounted = Counter(
+            "fengqiao_sequence_broken", "Events whose number is not the next", ["service", "topic", "what"], registry=r
+        )
         self.claims = Counter("fengqiao_claims", "Partitions claimed", ["service", "topic"], registry=r)
         self.fenced = Counter("fengqiao_fenced", "Commits refused: another owner", ["service", "topic"], registry=r)
         self.waits = Counter("fengqiao_waits", "Waits for a dependency", ["service", "topic"], registry=r)

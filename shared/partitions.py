@@ -41,6 +41,14 @@ def place(item: Item) -> tuple[int, int, int]:
     return record.partition, record.offset, record.timestamp
 
 
+def by_partition(items: Sequence[Item]) -> dict[int, list[Item]]:
+    """The records of each partition, in their order."""
+    parts: dict[int, list[Item]] = {}
+    for item in items:
+        parts.setdefault(place(item)[0], []).append(item)
+    return parts
+
+
 class Patience:
     """Waits for what is away. A dependency that is down is never a reason to give a record up."""
 
@@ -95,7 +103,8 @@ class Partitions:
 
     def cautious(self, items: Sequence[Item]) -> bool:
         """Whether one of these may be the record that killed the process before."""
-        return any(offset < self._single_until.get(partition, 0) for partition, offset, _ in map(place, items))
+        until = self._single_until
+        return bool(until) and any(offset < until.get(partition, 0) for partition, offset, _ in map(place, items))
 
     async def claim(
         self, partition: int, consumer: AIOKafkaConsumer | None, load: Callable[[], Awaitable[None]]
@@ -135,20 +144,20 @@ class Partitions:
             "--to earliest|latest|OFFSET"
         )
 
-    def due(self, partition: int, part: Sequence[Item], consumer: AIOKafkaConsumer | None) -> list[Item]:
+    def due(self, partition: int, part: Sequence[Item], consumer: AIOKafkaConsumer | None) -> Sequence[Item]:
         """What of `part` is next in order. Records from before a seek are dropped; a gap is believed when seen twice."""
         held = self._claims[partition]
         if partition in self._unproven:
             self._prove(held, part)
-        fresh = [i for i in part if place(i)[1] >= held.next]
-        if not fresh:
+        at = next((n for n, item in enumerate(part) if place(item)[1] >= held.next), None)
+        if at is None:
             return []
-        first = place(fresh[0])[1]
+        first = place(part[at])[1]
         if first > held.next and self._gaps.get(partition) != (held.next, first):
             self._gaps[partition] = (held.next, first)
             self._seek(partition, held.next, consumer)
             return []
-        return fresh
+        return part[at:]
 
     def _prove(self, held: Claim, part: Sequence[Item]) -> None:
         """Compare the record before the stored offset with the one last applied: another one means another topic."""

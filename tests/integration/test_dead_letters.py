@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -84,6 +85,38 @@ async def test_bad_records_are_buried_with_their_bytes_and_the_rest_goes_on(spin
         assert headers["dlq-group"].decode() == f"{run}counting"
         assert {"dlq-orig-partition", "dlq-orig-offset", "dlq-orig-timestamp-ms", "dlq-version"} <= set(headers)
     assert "春节前" not in spine.log()
+
+
+async def test_an_id_that_comes_again_with_another_payload_is_buried(spine: Spine) -> None:
+    first = filed(0, run=spine.prefix)
+    other = orjson.loads(encode(first))
+    other["data"]["text"] = "另一个内容"
+    forged = orjson.dumps(other)
+    spine.start()
+    values = [encode(first), forged, encode(first), encode(filed(1, run=spine.prefix))]
+    await send(spine.stack.kafka, spine.petitions, [(KEY, value, []) for value in values])
+    await spine.published(3)  # two flags and one dead letter
+    await spine.check_exact({f"{spine.prefix}-0", f"{spine.prefix}-1"})
+    [letter] = await read_all(spine.stack.kafka, spine.dlq)
+    assert (dict(letter.headers)["dlq-reason"], letter.value) == (b"id-conflict", forged)
+
+
+async def test_a_number_that_is_not_the_next_is_told_and_counted_and_applied(spine: Spine) -> None:
+    first = filed(0, run=spine.prefix)
+    late = [first.model_copy(update={"id": uuid4(), "sequence": number}) for number in (3, 2)]
+    spine.start()
+    values = [encode(event) for event in (first, *late, *late, filed(1, run=spine.prefix))]
+    await send(spine.stack.kafka, spine.petitions, [(KEY, value, []) for value in values])
+    await spine.drained(2)
+    await spine.check_exact({f"{spine.prefix}-0", f"{spine.prefix}-1"})
+    told = [orjson.loads(line) for line in spine.log().splitlines() if '"sequence_broken"' in line]
+    assert [(line["what"], line["sequence"]) for line in told] == [("gap", 3), ("regression", 2)]
+    metrics = await spine.metrics()
+    assert {line for line in metrics.splitlines() if line.startswith("fengqiao_sequence_broken_total")} == {
+        f'fengqiao_sequence_broken_total{{service="counting",topic="{spine.petitions}",what="{what}"}} 1.0'
+        for what in ("gap", "regression")
+    }
+    assert await read_all(spine.stack.kafka, spine.dlq) == []
 
 
 async def test_strange_headers_stop_nothing_and_steer_nothing(spine: Spine) -> None:

@@ -170,6 +170,10 @@ class Spine:
             answer = await client.get(f"http://127.0.0.1:{self.ports[instance]}/health")
             return {"code": answer.status_code, **answer.json()}
 
+    async def metrics(self, instance: str = "counting-0") -> str:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://127.0.0.1:{self.ports[instance]}/metrics")).text
+
     async def drained(self, count: int) -> None:
         """Wait until `count` petitions are counted and the outbox is empty."""
         mongo = self.mongo()

@@ -1,0 +1,82 @@
+"""What a consumer remembers of the newest events: reused ids, lost counts, and a bounded memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.bus import Received
+from shared.events import EVENT_TYPES, PetitionFiled, derived_id, new_event
+from shared.newest import Newest
+from tests.contract.samples import sample
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def received(petition: str, number: int = 1, *, value: bytes | None = None, id: str | None = None) -> Received:
+    filed = PetitionFiled(
+        petition_id=petition,
+        jurisdiction="370911",
+        channel="letter",
+        title="",
+        text="",
+        petitioner="p",
+        submitted_at=AT,
+        received_at=AT,
+    )
+    event = new_event(filed, id=id or derived_id(petition, str(number)), source="/intake", time=AT, sequence=number)
+    raw: Any = SimpleNamespace(value=value or f"{petition}-{number}".encode())
+    return Received("t", 0, 0, AT, b"370911", event, raw)
+
+
+def test_a_repetition_is_nothing_and_an_id_with_other_bytes_is_a_conflict() -> None:
+    newest = Newest()
+    assert newest.look(received("a")) is None
+    assert newest.look(received("a")) is None
+    assert newest.look(received("a", value=b"other")) == "conflict"
+    assert newest.look(received("b", id=derived_id("a", "1"))) == "conflict"
+    assert newest.look(received("a")) is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "verdicts"),
+    [
+        ([1, 2, 3], [None, None, None]),
+        ([4, 5], [None, None]),  # what came before this process is not known
+        ([1, 3, 4], [None, "gap", None]),
+        ([1, 3, 2, 4], [None, "gap", "regression", None]),
+        ([2, 1, 2, 3], [None, "regression", None, None]),
+    ],
+)
+def test_the_numbers_of_one_petition(numbers: list[int], verdicts: list[str | None]) -> None:
+    newest = Newest()
+    assert [newest.look(received("a", number)) for number in numbers] == verdicts
+    assert newest.look(received("b")) is None
+
+
+def test_events_that_are_not_numbered_without_holes_are_not_counted() -> None:
+    newest = Newest()
+    others = [cls for name, cls in EVENT_TYPES.items() if ".petition." not in name]
+    assert others
+    for n, cls in enumerate(others):
+        for number in (7, 3):
+            event = new_event(
+                sample(cls).data, id=str(UUID(int=10 * n + number)), source="/x", time=AT, sequence=number
+            )
+            raw: Any = SimpleNamespace(value=b"x")
+            assert newest.look(Received("t", 0, 0, AT, b"k", event, raw)) is None
+
+
+def test_the_memory_is_bounded_and_knows_the_newest() -> None:
+    newest = Newest(size=10)
+    for n in range(1_000):
+        assert newest.look(received(f"p{n}")) is None
+    assert newest.look(received("p995", value=b"other")) == "conflict"
+    assert newest.look(received("p995", 3)) == "gap"
+    assert newest.look(received("p5", value=b"other")) is None  # forgotten
+    sizes = [len(kept) for kept in vars(newest).values() if isinstance(kept, dict)]
+    assert max(sizes) <= 10
