@@ -30,7 +30,7 @@ from shared.clock import Clock, SystemClock
 from shared.consumer import INDEXES as CONSUMER_INDEXES
 from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES
-from shared.lease import Lease
+from shared.lease import Lease, LeaseLostError
 from shared.mongo import IndexModel, Mongo, Unavailable
 from shared.observe import Metrics, configure_logging
 from shared.observed import Observed
@@ -115,7 +115,7 @@ class Service:
         self._consumers.append(consumer)
 
     def every(self, name: str, seconds: float, work: Work, *, leased: bool = True) -> None:
-        """Run `work` every `seconds`; with a lease only one of several instances does."""
+        """Run `work` every `seconds`; with a lease only one of several instances does, and the next when it ends."""
         self._tickers.append((name, seconds, work, leased))
 
     def indexes(self, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
@@ -205,19 +205,24 @@ class Service:
 
     async def _tick(self, name: str, seconds: float, work: Work, *, leased: bool) -> None:
         held = Lease(self.mongo, f"every.{name}", self.instance)
-        renewed = 0.0
-        while True:
-            try:
-                if leased and time.monotonic() - renewed > 5:
-                    if not await held.hold():
+        try:
+            while True:
+                try:
+                    if not leased:
+                        await work()
+                    elif await held.keep():
+                        await held.during(work)
+                    else:
                         await asyncio.sleep(1)
                         continue
-                    renewed = time.monotonic()
-                await work()
-            except Exception as error:
-                log.warning("tick_failed", ticker=name, error=type(error).__name__, exc_info=not _away(error))
-                await asyncio.sleep(1)
-            await asyncio.sleep(seconds)
+                except Exception as error:
+                    log.warning("tick_failed", ticker=name, error=type(error).__name__, exc_info=not _away(error))
+                    await asyncio.sleep(1)
+                await asyncio.sleep(seconds)
+        finally:
+            if leased:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(held.release(), 2)
 
     # -- what every service answers -----------------------------------------------------------------------------------
 
@@ -277,7 +282,7 @@ class Service:
 
 
 def _away(error: Exception) -> bool:
-    return isinstance(error, Unavailable)
+    return isinstance(error, Unavailable | LeaseLostError)
 
 
 def run(create_app: Callable[[SettingsT], FastAPI], settings_class: type[SettingsT]) -> None:
