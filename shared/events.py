@@ -32,6 +32,7 @@ from shared.contracts.findings import (
     ObligationData,
     ObligationDueSoon,
     ObligationMet,
+    ObligationWithdrawn,
 )
 from shared.contracts.flags import (
     Evidence,
@@ -102,6 +103,7 @@ __all__ = [
     "ObligationData",
     "ObligationDueSoon",
     "ObligationMet",
+    "ObligationWithdrawn",
     "PetitionAccepted",
     "PetitionAssigned",
     "PetitionClosed",
@@ -177,6 +179,7 @@ _CLASSES: Final[tuple[type[Any], ...]] = (
     ObligationDueSoon,
     ObligationBreached,
     ObligationMet,
+    ObligationWithdrawn,
 )
 EVENT_TYPES: Final[dict[str, type[Any]]] = {cls.event_type: cls for cls in _CLASSES}
 """Every event type of v1 and the model of its data."""

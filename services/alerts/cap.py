@@ -85,7 +85,7 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
     _add(info, "onset", stamp(warning.raised_at))
     _add(info, "expires", stamp(flag.expires_at or last.at + timedelta(days=1)))
     _add(info, "senderName", "平安指挥部" if lang == "zh" else "Command centre")
-    _add(info, "headline", flag.title or labels.name(labels.KINDS, warning.kind, lang))
+    _add(info, "headline", labels.title(warning, lang))
     text = flag.explanation
     _add(
         info,

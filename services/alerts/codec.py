@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from services.alerts.domain.findings import FindingRow
 from services.alerts.domain.notify import Told
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Timer
@@ -20,6 +21,7 @@ _SILENCE: Final = TypeAdapter(Silence)
 _DELIVERY: Final = TypeAdapter(Delivery)
 _FLAG: Final = TypeAdapter(FlagRow)
 _LOG: Final = TypeAdapter(LogRow)
+_FINDING: Final = TypeAdapter(FindingRow)
 
 
 def dump_warning(warning: Warning) -> dict[str, Any]:
@@ -66,6 +68,19 @@ def dump_flag(row: FlagRow) -> dict[str, Any]:
 def load_flag(document: Mapping[str, Any]) -> FlagRow:
     """A flag event from its stored form."""
     return _FLAG.validate_python({"id": document["_id"], **{k: v for k, v in document.items() if k != "_id"}})
+
+
+def dump_findings(rows: Sequence[FindingRow]) -> dict[str, Any]:
+    """The stored form of a petition's obligation: the row that counts, the others under `beside`."""
+    first, *rest = (_FINDING.dump_python(row) for row in rows)
+    return {"_id": first.pop("id"), **first, **({"beside": rest} if rest else {})}
+
+
+def load_findings(document: Mapping[str, Any]) -> tuple[FindingRow, ...]:
+    """Back from `dump_findings`."""
+    own = {key: value for key, value in document.items() if key not in ("_id", "beside")}
+    rows = ({"id": document["_id"], **own}, *document.get("beside", ()))
+    return tuple(_FINDING.validate_python(row) for row in rows)
 
 
 def dump_log(row: LogRow) -> dict[str, Any]:

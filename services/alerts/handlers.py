@@ -281,6 +281,7 @@ async def start_drill(desk: Desk, who: Principal, drill: Drill, cause: str) -> W
         level=drill.level,
         at=now,
         title=f"【演练】{drill.scenario}",
+        title_en=f"[Exercise] {drill.scenario}",
         town=drill.town,
         responsible_unit=_unit_of_drill(desk, drill),
         explanation=Text(f"演练：{drill.scenario}", f"Exercise: {drill.scenario}"),

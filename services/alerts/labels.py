@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.alerts.domain.warning import Text
+from services.alerts.domain.warning import Text, Warning
 
 KINDS: Final[dict[str, Text]] = {
     "collective_visit": Text("集体访", "collective visit"),
@@ -61,8 +61,46 @@ ACTIONS: Final[dict[str, Text]] = {
     "tick": Text("完成预案事项", "tick a line of the plan"),
     "step_done": Text("完成事项", "step done"),
 }
+WHY: Final[dict[str, Text]] = {
+    "escalate": Text("仍无人签收，已呼叫下一级", "nobody has acknowledged; the next in the chain is called"),
+    "lapse": Text("到时无人确认仍在处置，重新呼叫", "nobody confirmed that it is in hand; the calls start again"),
+}
+"""Why the system itself did something."""
+CLEARED: Final[dict[str, Text]] = {
+    "answered_or_moved": Text("所涉信访件均已办结或转出", "every one of these petitions has been answered or moved on"),
+    "withdrawn": Text("最后一件不再计期", "the last of these petitions is not owed any more"),
+    "answered": Text("已答复，研判撤销", "answered: the flag was cleared"),
+    "below": Text("人数低于阈值，研判撤销", "fewer than the threshold: the flag was cleared"),
+    "contested": Text("异议成立，研判撤销", "a contest was found right: the flag was cleared"),
+    "merged": Text("并入其他事项，研判撤销", "merged into another matter: the flag was cleared"),
+    "window_passed": Text("研判时限已过", "the time of the flag has passed"),
+}
+"""Why what a warning stood on fell away; the slugs are screening's."""
+_FELL_AWAY: Final = Text("研判依据已消失", "what it stood on fell away")
 INTERNAL: Final = Text("内部风险提示，不对外发布", "Internal risk notice, not for publication")
 EXERCISE: Final = Text("演练", "Exercise")
+
+
+def title(warning: Warning, lang: str = "zh") -> str:
+    """What a warning is about: the petitioners' own words, or what the system itself wrote, in the language of the page."""
+    flag = warning.flag
+    own = flag.title_en if lang == "en" and flag.title_en else flag.title
+    return own or name(KINDS, warning.kind, lang)
+
+
+def cleared_text(slug: str) -> Text:
+    """Why a flag was cleared; `merged:ID` names the matter that took it in."""
+    return CLEARED.get(slug.partition(":")[0], _FELL_AWAY)
+
+
+def missed(step: Text) -> Text:
+    """Why a missed step is in the log."""
+    return Text(f"“{step.zh}”未按时完成", f"“{step.en}” was not done in time")
+
+
+def reason(said: str | None, why: Text | None, lang: str = "zh") -> str:
+    """A reason as people read it: in the language of the page where the system speaks, else as somebody wrote it."""
+    return (said or "") if why is None else why.zh if lang == "zh" else why.en
 
 
 def name(table: dict[str, Text], slug: str, lang: str = "zh") -> str:

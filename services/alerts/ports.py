@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from services.alerts.domain.findings import FindingRow, Moved
 from services.alerts.domain.notify import Told
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
@@ -34,34 +35,6 @@ class FlagRow:
     threshold: float
     level: str
     outcome: str
-
-
-@dataclass(frozen=True)
-class FindingRow:
-    """Where one obligation of one petition stands. `id` is `petition/obligation`."""
-
-    id: str
-    petition_id: str
-    obligation: str
-    unit: str
-    jurisdiction: str
-    state: str
-    due: datetime
-    at: datetime
-    basis: str
-    derivation: Text
-    matter: str | None = None
-
-    @property
-    def order(self) -> tuple[datetime, int, datetime]:
-        """What comes after what. A duty that was met in time, but entered after its breach was announced, says a time
-        before the breach: so the deadline decides first, then how far the duty has come."""
-        return finding_order(self.due, self.state, self.at)
-
-
-def finding_order(due: datetime, state: str, at: datetime) -> tuple[datetime, int, datetime]:
-    """`FindingRow.order` of parts."""
-    return due, ("due_soon", "breached", "met").index(state), at
 
 
 @dataclass(frozen=True)
@@ -128,6 +101,7 @@ class LogRow:
     at: datetime
     level: str
     detail: Mapping[str, str] = field(default_factory=dict)
+    why: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -178,8 +152,8 @@ class Tx(Protocol):
     async def begin(self) -> None:
         """Take the stream's counter now: others wait from here on, instead of making a long transaction start again."""
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
-        """Set where obligations stand; gives those that changed anything, with their old unit and state. Older news is no news."""
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[Moved]:
+        """Take findings in order, as `domain.findings.placed` says; gives those that changed something."""
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""

@@ -81,7 +81,7 @@ def of_warning(detail: Detail, desk: Desk, lang: str = "zh") -> Report:
         sections.append(after_action(detail, lang))
     return Report(
         title=_t(lang, "专  报", "Special report"),
-        subtitle=flag.title or labels.name(labels.KINDS, warning.kind, lang),
+        subtitle=labels.title(warning, lang),
         mark=_mark(lang, exercise=warning.exercise),
         sections=tuple(sections),
     )
@@ -137,7 +137,12 @@ def _log(detail: Detail, lang: str) -> Section:
         _t(lang, zh, en) for zh, en in (("时间", "When"), ("动作", "Action"), ("人员", "Who"), ("理由", "Reason"))
     )
     rows = tuple(
-        (when(row.at), labels.name(labels.ACTIONS, row.action, lang), row.actor or "system", row.reason or "")
+        (
+            when(row.at),
+            labels.name(labels.ACTIONS, row.action, lang),
+            row.actor or _t(lang, "系统", "system"),
+            labels.reason(row.reason, row.why, lang),
+        )
         for row in detail.log
     )
     return Section(_t(lang, "四、处置过程", "4. What was done"), table=(head, *rows))
@@ -164,7 +169,9 @@ def after_action(detail: Detail, lang: str = "zh") -> Section:
         lines.append(f"{_t(lang, '预案未完成事项', 'Lines of the plan left open')}: {names}")
     calls = sum(row.action == "escalate" for row in detail.log)
     lines.append(_t(lang, f"逐级呼叫 {calls} 次", f"Calls up the chain: {calls}"))
-    lines.append(f"{_t(lang, '结论', 'Conclusion')}: {warning.closed_reason or '—'}")
+    lines.append(
+        f"{_t(lang, '结论', 'Conclusion')}: {labels.reason(warning.closed_reason, warning.closed_why, lang) or '—'}"
+    )
     return Section(_t(lang, "五、事后评估", "5. After-action review"), tuple(lines))
 
 
@@ -199,7 +206,7 @@ def of_period(
             labels.name(labels.KINDS, w.kind, lang),
             desk.units.name(w.responsible_unit, "zh" if lang == "zh" else "en") if w.responsible_unit else "—",
             labels.name(labels.STATES, w.state, lang),
-            w.flag.title,
+            labels.title(w, lang),
         )
         for w in sorted((w for w in shown if w.open), key=lambda w: (w.level, w.raised_at))
     ]

@@ -23,6 +23,7 @@ def log_row(change: Change) -> LogRow:
         at=change.at,
         level=warning.level,
         detail=dict(change.detail),
+        why=change.why,
     )
 
 

@@ -8,15 +8,16 @@ from datetime import datetime
 from typing import Final
 
 from services.alerts.contract import flag_of
-from services.alerts.domain.episodes import Decision, on_cleared, on_flag
+from services.alerts.domain.episodes import Decision, on_cleared, on_flag, on_group
 from services.alerts.domain.escalation import Policies
+from services.alerts.domain.findings import FindingRow
 from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
 from services.alerts.domain.timers import after_change
 from services.alerts.domain.warning import Change, Flag, Text, Warning
-from services.alerts.labels import OBLIGATIONS
-from services.alerts.ports import FindingGroup, FindingRow, FlagRow, Key, Tx
-from shared.events import Event, FlagCleared, FlagData, ObligationData, derived_id
+from services.alerts.labels import CLEARED, OBLIGATIONS, cleared_text
+from services.alerts.ports import FindingGroup, FlagRow, Key, Tx
+from shared.events import Event, FlagCleared, FlagData, ObligationData, ObligationWithdrawn, derived_id
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Changes:
                 before,
                 warning=merged,
                 reason=change.reason or before.reason,
+                why=change.why or before.why,
                 chain_started=before.chain_started or change.chain_started,
             )
             change = self._changes[at]
@@ -79,10 +81,9 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
         data: FlagData = one.event.data
         flag = flag_of(data)
         latest = changes.latest.get((flag.kind, flag.matter))
-        cleared = isinstance(data, FlagCleared)
-        decision = on_cleared(latest, flag) if cleared else on_flag(latest, flag)
-        reason = data.reason if isinstance(data, FlagCleared) else None
-        change = _change(decision, latest, flag, one, policies, cleared=cleared, reason=reason)
+        decision = on_cleared(latest, flag) if isinstance(data, FlagCleared) else on_flag(latest, flag)
+        why = cleared_text(data.reason) if isinstance(data, FlagCleared) else None
+        change = _change(decision, latest, flag, one, policies, why=why)
         if change is not None:
             changes.add(change)
         warning_id = change.warning.id if change else latest.id if latest else None
@@ -98,9 +99,9 @@ def _change(
     one: Heard,
     policies: Policies,
     *,
-    cleared: bool,
-    reason: str | None,
+    why: Text | None = None,
 ) -> Change | None:
+    """The change that a decision asks for; `why` is given where the flag was cleared."""
     cause, at, trace = str(one.event.id), one.at, one.event.traceparent
     level = level_of(flag)
     policy = policies.choose(flag.kind, level).id
@@ -117,22 +118,11 @@ def _change(
         )
     if latest is None or decision.do == "nothing":
         return None
-    if decision.do == "cancel":
-        why = f"cleared: {reason}" if reason else "cleared: what it stood on fell away"
-        return apply(latest, Act("cancel", "system", at, cause, why, traceparent=trace))
-    if cleared:
-        return apply(
-            latest,
-            Act(
-                "update",
-                "system",
-                at,
-                cause,
-                reason,
-                payload=NewFlag(latest.flag, latest.level, cleared=True),
-                traceparent=trace,
-            ),
-        )
+    if why is not None:
+        act = Act(decision.do, "system", at, cause, why.en, why=why, traceparent=trace)
+        if decision.do == "update":
+            act = replace(act, payload=NewFlag(latest.flag, latest.level, cleared=True))
+        return apply(latest, act)
     return apply(latest, Act("update", "system", at, cause, payload=NewFlag(flag, level, policy), traceparent=trace))
 
 
@@ -161,26 +151,28 @@ _KIND_OF_STATE: Final = {"due_soon": "near_deadline", "breached": "overdue"}
 
 async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[Change]:
     """Take obligation events. All petitions that a unit is late with for one obligation are one warning."""
-    last: dict[str, tuple[FindingRow, Heard]] = {}
-    for one in heard:
-        row = _finding(one.event.data)
-        if row.id not in last or row.order >= last[row.id][0].order:
-            last[row.id] = (row, one)
+    rows = [_finding(one.event.data) for one in heard]
+    came = {row.id: one for row, one in zip(rows, heard, strict=True)}
     await tx.begin()
-    touched: dict[tuple[str, str, str], Heard] = {}
-    for row, before in await tx.set_findings([row for row, _ in last.values()]):
-        for unit, state in {before or (row.unit, row.state), (row.unit, row.state)}:
+    touched: dict[tuple[str, str, str], tuple[FindingRow, Heard]] = {}
+    entered: set[tuple[str, str, str]] = set()
+    for moved in await tx.set_findings(rows):
+        for place in {moved.before or moved.after, moved.after}:
+            unit, state = place
             if state in _KIND_OF_STATE:
-                touched[(unit, row.obligation, state)] = last[row.id][1]
+                touched[(unit, moved.row.obligation, state)] = (moved.row, came[moved.row.id])
+                if place == moved.after != moved.before:
+                    entered.add((unit, moved.row.obligation, state))
     if not touched:
         return []
     keys = {(_KIND_OF_STATE[state], matter_of(unit, name)) for unit, name, state in touched}
     changes = Changes(await tx.latest(keys), policies)
-    for (unit, obligation, state), one in touched.items():
+    for (unit, obligation, state), (row, one) in touched.items():
         kind = _KIND_OF_STATE[state]
         latest = changes.latest.get((kind, matter_of(unit, obligation)))
         group = await tx.finding_group(unit, obligation, state)
-        change = _finding_change(group, kind, unit, obligation, latest, one, policies)
+        fresh = (unit, obligation, state) in entered
+        change = _finding_change(group, kind, unit, row, latest, one, policies, entered=fresh)
         if change is not None:
             changes.add(change)
     return await changes.save(tx)
@@ -190,30 +182,35 @@ def _finding_change(
     group: FindingGroup,
     kind: str,
     unit: str,
-    obligation: str,
+    row: FindingRow,
     latest: Warning | None,
     one: Heard,
     policies: Policies,
+    *,
+    entered: bool,
 ) -> Change | None:
     if group.count == 0:
         if latest is None or not latest.open:
             return None
         flag = replace(latest.flag, at=max(latest.flag.at, one.event.data.at))
         decision = on_cleared(latest, flag)
-        why = "every one of these petitions has been answered or moved on"
-        return _change(decision, latest, flag, one, policies, cleared=True, reason=why)
-    flag = _flag_of_group(group, kind, unit, obligation, one)
+        why = CLEARED["answered_or_moved"]
+        if row.state == "withdrawn" and row.reason is not None:
+            last = CLEARED["withdrawn"]
+            why = Text(f"{last.zh}：{row.reason.zh}", f"{last.en}: {row.reason.en}")
+        return _change(decision, latest, flag, one, policies, why=why)
+    flag = _flag_of_group(group, kind, unit, row.obligation, one)
     if latest is not None and latest.open:  # what was met in time, but entered late, says a time before the breach
         flag = replace(flag, at=max(latest.flag.at, flag.at))
-    decision = on_flag(latest, flag)
-    return _change(decision, latest, flag, one, policies, cleared=False, reason=None)
+    return _change(on_group(latest, flag, entered=entered), latest, flag, one, policies)
 
 
 def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, one: Heard) -> Flag:
     late = kind == "overdue"
     owed = OBLIGATIONS.get(obligation, Text(obligation, obligation))
     zh = f"{group.count} 件{owed.zh}{'已超期' if late else '即将到期'}"
-    en = f"{group.count} petitions {'are overdue' if late else 'are due soon'}: {owed.en}"
+    many = "petition is" if group.count == 1 else "petitions are"
+    en = f"{group.count} {many} {'overdue' if late else 'due soon'}: {owed.en}"
     return Flag(
         flag_id=derived_id(kind, unit, obligation),
         kind=kind,
@@ -222,6 +219,7 @@ def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, o
         level="III" if late else "IV",
         at=one.event.data.at,
         title=zh,
+        title_en=en,
         responsible_unit=unit,
         petition_ids=group.petition_ids,
         explanation=Text(f"{zh}；最早一件：{group.derivation.zh}", f"{en}; the earliest: {group.derivation.en}"),
@@ -254,4 +252,7 @@ def _finding(data: ObligationData) -> FindingRow:
         if data.explanation
         else Text(data.derivation, data.derivation),
         matter=data.matter,
+        started_by=data.started_by or "",
+        renewal=data.renewal,
+        reason=Text(data.reason.zh, data.reason.en) if isinstance(data, ObligationWithdrawn) else None,
     )

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.alerts import codec
+from services.alerts.domain.findings import FindingRow, Moved, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer, merged
 from services.alerts.domain.warning import Change, Text, Warning
-from services.alerts.ports import Delivery, FindingGroup, FindingRow, FlagRow, Key, StreamRow, finding_order
+from services.alerts.ports import Delivery, FindingGroup, FlagRow, Key, StreamRow
 from services.alerts.rows import log_row, stream_row
 from shared import audit, outbox
 from shared.directory import Directory
@@ -152,18 +153,22 @@ class MongoTx:
             {"_id": STREAM}, {"$inc": {"taken": 1, "n": 0}}, upsert=True, session=self._session
         )
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
-        """Set where obligations stand; gives the rows that changed anything, and their old unit and state."""
-        ids = [row.id for row in rows]
-        cursor = self._mongo[FINDINGS].find(
-            {"_id": {"$in": ids}}, {"due": 1, "at": 1, "state": 1, "unit": 1}, session=self._session
-        )
-        known = {found["_id"]: found async for found in cursor}
-        changed = [row for row in rows if _is_news(known.get(row.id), row)]
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[Moved]:
+        """See `Tx`. A petition and obligation is one document: the start that counts, and the others beside it."""
+        cursor = self._mongo[FINDINGS].find({"_id": {"$in": sorted({row.id for row in rows})}}, session=self._session)
+        known = {found["_id"]: codec.load_findings(found) async for found in cursor}
+        changed: dict[str, tuple[FindingRow, ...]] = {}
+        moved: list[Moved] = []
+        for row in rows:
+            there = known.get(row.id, ())
+            after = placed(there, row)
+            if after is not None:
+                known[row.id] = changed[row.id] = after
+                moved.append(Moved(row, there[0].place if there else None, after[0].place))
         if changed:
-            writes = [ReplaceOne({"_id": row.id}, _finding(row), upsert=True) for row in changed]
+            writes = [ReplaceOne({"_id": id}, codec.dump_findings(own), upsert=True) for id, own in changed.items()]
             await self._mongo[FINDINGS].bulk_write(writes, ordered=False, session=self._session)
-        return [(row, _place(known.get(row.id))) for row in changed]
+        return moved
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""
@@ -263,27 +268,3 @@ class MongoTx:
         await audit.record(
             self._mongo, self._session, actor=actor, action=action, object=object, at=at, reason=reason, detail=detail
         )
-
-
-def _place(known: Document | None) -> tuple[str, str] | None:
-    return (known["unit"], known["state"]) if known else None
-
-
-def _is_news(known: Document | None, row: FindingRow) -> bool:
-    return known is None or row.order > finding_order(known["due"], known["state"], known["at"])
-
-
-def _finding(row: FindingRow) -> Document:
-    return {
-        "_id": row.id,
-        "petition_id": row.petition_id,
-        "obligation": row.obligation,
-        "unit": row.unit,
-        "jurisdiction": row.jurisdiction,
-        "state": row.state,
-        "due": row.due,
-        "at": row.at,
-        "basis": row.basis,
-        "derivation": {"zh": row.derivation.zh, "en": row.derivation.en},
-        "matter": row.matter,
-    }

@@ -12,6 +12,7 @@ from services.alerts.domain.notify import GROUP_INTERVAL, Reason, Told, group_ke
 from services.alerts.domain.timers import Plan, Timer, after_change, flush_at, next_step_timer
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Desk, summary
+from services.alerts.labels import WHY, missed
 from services.alerts.ports import Delivery, Tx
 
 BATCH: Final = 200
@@ -44,7 +45,7 @@ async def fire(desk: Desk, timer: Timer) -> bool:
             case "escalation":
                 await _escalate(tx, desk.policies, there, now)
             case "lapse":
-                await _act(tx, desk.policies, there, "lapse", now, "nobody confirmed in time that it is still in hand")
+                await _lapse(tx, desk.policies, there, now)
             case "step":
                 await _miss(tx, desk.policies, there, now)
             case "flush":
@@ -66,9 +67,8 @@ async def _escalate(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> 
     if expected != timer.id:  # the chain was started again in the meantime
         return
     targets = ", ".join(call.targets)
-    act = Act(
-        "escalate", "system", now, timer.id, "nobody has acknowledged", payload=number, detail={"targets": targets}
-    )
+    why = WHY["escalate"]
+    act = Act("escalate", "system", now, timer.id, why.en, why=why, payload=number, detail={"targets": targets})
     change = apply(warning, act)
     await tx.save([(change, after_change(change, policies))])
     body = {"reason": Reason.ESCALATED.value, "warnings": [summary(change.warning)]}
@@ -83,13 +83,14 @@ async def _escalate(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> 
     )
 
 
-async def _act(tx: Tx, policies: Policies, timer: Timer, action: str, now: datetime, reason: str) -> None:
+async def _lapse(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> None:
     warning = await tx.warning(timer.subject)
     if warning is None or warning.state != "acknowledged" or warning.acknowledged_until is None:
         return
     if warning.acknowledged_until > now:
         return
-    change = apply(warning, Act(action, "system", now, timer.id, reason))
+    why = WHY["lapse"]
+    change = apply(warning, Act("lapse", "system", now, timer.id, why.en, why=why))
     await tx.save([(change, after_change(change, policies))])
 
 
@@ -102,9 +103,8 @@ async def _miss(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> None
     for step in warning.steps:
         if step.done_at is None and not step.missed and step.due <= now:
             cause = f"{timer.id}/{step.id}"
-            act = Act(
-                "miss", "system", now, cause, f"not done in time: {step.id}", payload=step.id, detail={"step": step.id}
-            )
+            why = missed(step.what)
+            act = Act("miss", "system", now, cause, why.en, why=why, payload=step.id, detail={"step": step.id})
             change = apply(warning, act)
             changes.append((change, after_change(change, policies)))
             warning = change.warning

@@ -83,6 +83,7 @@ def row_document(row: Row) -> dict[str, Any]:
         "restricted": row.restricted or None,
         "accused": row.accused,
         "historic": row.historic or None,
+        "renewal": row.renewal or None,
     }
     return out | {name: value for name, value in optional.items() if value is not None}
 
@@ -109,5 +110,11 @@ def row_of(d: Mapping[str, Any]) -> Row:
         excluded=None if excluded is None else Text(excluded["zh"], excluded["en"]),
         approver=d.get("approver"),
     )
-    told, accused = frozenset(d["told"]), d.get("accused")
-    return Row(obligation, told, bool(d.get("restricted")), accused, bool(d.get("historic")))
+    return Row(
+        obligation,
+        frozenset(d["told"]),
+        bool(d.get("restricted")),
+        d.get("accused"),
+        bool(d.get("historic")),
+        d.get("renewal", 0),
+    )

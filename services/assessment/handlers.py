@@ -18,6 +18,7 @@ from shared.events import (
     ObligationData,
     ObligationDueSoon,
     ObligationMet,
+    ObligationWithdrawn,
     derived_id,
     new_event,
 )
@@ -27,6 +28,7 @@ _CLASSES: Mapping[str, type[ObligationData]] = {
     "due_soon": ObligationDueSoon,
     "breached": ObligationBreached,
     "met": ObligationMet,
+    "withdrawn": ObligationWithdrawn,
 }
 
 
@@ -51,7 +53,10 @@ def read(events: Sequence[Event]) -> Batch:
 
 
 async def keep(store: Store, tx: Transaction, batch: Batch, book: Rulebook) -> list[Event]:
-    """Keep the steps that are new and what follows from them; returns what became met. Steps kept before change nothing."""
+    """Keep the steps that are new and what follows from them; returns what became met or is owed no more.
+
+    Steps that were kept before change nothing.
+    """
     known = await store.held(tx, list(batch.steps))
     todo: list[tuple[Held, tuple[Step, ...]]] = []
     for petition, (jurisdiction, steps) in batch.steps.items():
@@ -75,7 +80,8 @@ async def let_strike(store: Store, tx: Transaction, now: datetime, limit: int) -
 
 def finding_event(finding: Finding) -> Event:
     """The event of a finding. The same finding has the same id and time whenever it is made."""
-    o = finding.row.obligation
+    o, renewal = finding.row.obligation, finding.row.renewal
+    why = finding.reason
     data = _CLASSES[finding.kind](
         petition_id=o.petition,
         jurisdiction=o.jurisdiction,
@@ -89,12 +95,15 @@ def finding_event(finding: Finding) -> Event:
         at=finding.at,
         restricted=finding.row.restricted,
         accused_unit=finding.row.accused,
+        started_by=o.cause,
+        renewal=renewal,
+        **({} if why is None else {"reason": Bilingual(zh=why.zh, en=why.en)}),
     )
     return new_event(
         data,
-        id=derived_id(o.cause, o.code, finding.kind),
+        id=derived_id(o.cause, o.code, finding.kind, *([str(renewal)] if renewal else [])),
         source=SOURCE,
         time=finding.at,
         traceparent=finding.trace,
-        causation=o.ended_by if finding.kind == "met" else o.cause,
+        causation=finding.by,
     )

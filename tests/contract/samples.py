@@ -103,6 +103,12 @@ EXTRA: dict[type[Any], dict[str, Any]] = {
     e.ObligationDueSoon: {"state": "due_soon"},
     e.ObligationBreached: {"state": "breached"},
     e.ObligationMet: {"state": "met"},
+    e.ObligationWithdrawn: {
+        "state": "withdrawn",
+        "reason": e.Bilingual(zh="已依法延期", en="extended under Art. 34"),
+        "started_by": e.derived_id("golden", "start"),
+        "renewal": 1,
+    },
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -228,6 +229,36 @@ async def test_a_petition_that_moves_to_another_unit_leaves_the_first(store: Sto
     await findings_in(store, finding("p1", "breached", unit="379911001", minute=5))
     found = {w.responsible_unit: w.state for w in await all_warnings(store)}
     assert found == {BUREAU: "cancelled", "379911001": "raised"}
+
+
+async def test_what_is_owed_no_more_leaves_its_warning_with_the_reason(store: Store) -> None:
+    await findings_in(store, *(finding(f"p{n}", "due_soon", started_by="s") for n in range(2)))
+    await findings_in(store, finding("p0", "withdrawn", minute=5, started_by="s"))
+    assert [(w.state, w.flag.petition_ids) for w in await all_warnings(store)] == [("raised", ("p1",))]
+    await findings_in(store, finding("p1", "withdrawn", minute=9, started_by="s"))
+    [warning] = await all_warnings(store)
+    assert (warning.state, warning.closed_by) == ("cancelled", "system")
+    assert warning.closed_why is not None
+    assert "已依法延期" in warning.closed_why.zh
+    assert "extended under Art. 34" in warning.closed_why.en
+    assert [(row.action, row.why) for row in await store.log(warning.id)][-1] == ("cancel", warning.closed_why)
+    await findings_in(store, *(finding(f"p{n}", "due_soon", started_by="s") for n in range(2)))  # a replay
+    assert [w.state for w in await all_warnings(store)] == ["cancelled"]
+    await findings_in(store, finding("p1", "due_soon", minute=20, started_by="s", renewal=1))
+    assert [(w.state, w.episode) for w in await all_warnings(store)] == [("raised", 2), ("cancelled", 1)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_the_start_that_holds_counts_whatever_comes_first(store: Store, order: tuple[int, ...]) -> None:
+    events = (
+        finding("p1", "breached", started_by="wrong", due=2),
+        finding("p1", "withdrawn", started_by="wrong", due=2, minute=5),
+        finding("p1", "breached", started_by="right", due=1, minute=6, unit="379911001"),
+    )
+    for place in order:
+        await findings_in(store, events[place])
+    found = {w.responsible_unit: w for w in await all_warnings(store, states=frozenset({"raised"}))}
+    assert set(found) == {"379911001"}
 
 
 async def test_timers_are_started_once_brought_forward_and_dropped(store: Store) -> None:

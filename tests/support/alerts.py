@@ -25,6 +25,7 @@ from shared.events import (
     ObligationBreached,
     ObligationDueSoon,
     ObligationMet,
+    ObligationWithdrawn,
     RuleRef,
     derived_id,
     new_event,
@@ -37,7 +38,13 @@ COUNTY = "379911"
 BUREAU = "379911.construction_bureau"
 AT = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 _FLAGS = {"raised": FlagRaised, "updated": FlagUpdated, "cleared": FlagCleared}
-_FINDINGS = {"due_soon": ObligationDueSoon, "breached": ObligationBreached, "met": ObligationMet}
+_FINDINGS = {
+    "due_soon": ObligationDueSoon,
+    "breached": ObligationBreached,
+    "met": ObligationMet,
+    "withdrawn": ObligationWithdrawn,
+}
+EXTENDED = Bilingual(zh="已依法延期", en="extended under Art. 34")
 
 
 def flag(
@@ -92,23 +99,29 @@ def finding(
     obligation: str = "HANDLE",
     minute: int = 0,
     run: str = "",
+    due: int = 0,
+    started_by: str | None = None,
+    renewal: int = 0,
 ) -> Event:
-    """A finding event; the same arguments give the same event."""
+    """A finding event, due so many days after `AT`; the same arguments give the same event."""
     at = AT + timedelta(minutes=minute)
+    more = {"reason": EXTENDED} if state == "withdrawn" else {}
     data = _FINDINGS[state](
         petition_id=petition,
         jurisdiction=COUNTY,
         unit=unit,
         obligation=obligation,
-        due=AT,
+        due=AT + timedelta(days=due),
         state=state,
         basis="Art. 34",
         derivation="received 2026-01-01 + 60 d (Art. 34) → 2026-03-02",
         at=at,
+        started_by=started_by,
+        renewal=renewal,
+        **more,
     )
-    return new_event(
-        data, id=derived_id(run, petition, state, unit, obligation, str(minute)), source="/assessment", time=at
-    )
+    id = derived_id(run, petition, state, unit, obligation, str(minute), str(started_by), str(renewal))
+    return new_event(data, id=id, source="/assessment", time=at)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from services.alerts.domain.findings import FindingRow, Moved, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
@@ -17,7 +18,6 @@ from services.alerts.ports import (
     Delivery,
     Filter,
     FindingGroup,
-    FindingRow,
     FlagRow,
     Key,
     LogRow,
@@ -46,7 +46,7 @@ class State:
     counter: int = 0
     log: list[LogRow] = field(default_factory=list)
     flags: dict[str, FlagRow] = field(default_factory=dict)
-    findings: dict[str, FindingRow] = field(default_factory=dict)
+    findings: dict[str, tuple[FindingRow, ...]] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
@@ -109,17 +109,19 @@ class MemoryTx:
     async def begin(self) -> None:
         pass
 
-    async def set_findings(self, rows: Sequence[FindingRow]) -> list[tuple[FindingRow, tuple[str, str] | None]]:
-        changed = []
+    async def set_findings(self, rows: Sequence[FindingRow]) -> list[Moved]:
+        moved = []
         for row in rows:
-            known = self.s.findings.get(row.id)
-            if known is None or row.order > known.order:
-                self.s.findings[row.id] = row
-                changed.append((row, (known.unit, known.state) if known else None))
-        return changed
+            known = self.s.findings.get(row.id, ())
+            after = placed(known, row)
+            if after is not None:
+                self.s.findings[row.id] = after
+                moved.append(Moved(row, known[0].place if known else None, after[0].place))
+        return moved
 
     async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
-        rows = [r for r in self.s.findings.values() if (r.unit, r.obligation, r.state) == (unit, obligation, state)]
+        counting = [own[0] for own in self.s.findings.values()]
+        rows = [r for r in counting if (r.unit, r.obligation, r.state) == (unit, obligation, state)]
         newest = sorted(sorted(rows, key=lambda r: r.id), key=lambda r: r.at, reverse=True)[:200]
         first = min(rows, key=lambda r: (r.due, r.id), default=None)
         return FindingGroup(

@@ -58,7 +58,7 @@ class Drills:
             done = sum(item.done_at is not None for item in warning.plan.items)
             plan = f"{visitor.text(warning.plan.title)} {done}/{len(warning.plan.items)}"
         return [
-            Link(warning.flag.title, f"/warnings/{warning.id}"),
+            Link(visitor.title(warning), f"/warnings/{warning.id}"),
             visitor.label(KINDS, warning.kind),
             visitor.label(LEVEL_NAMES, warning.level),
             moment(warning.raised_at),

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from services.alerts.console.visitor import Visitor, millis, moment, plain
 from services.alerts.domain.warning import Warning
-from services.alerts.labels import ACTIONS, KINDS, STATES, name
+from services.alerts.labels import ACTIONS, KINDS, STATES, name, reason
 from services.alerts.ports import LogRow
 from services.alerts.queries import Detail
 from services.alerts.reports import after_action
@@ -135,8 +135,9 @@ def similar(visitor: Visitor, detail: Detail) -> None:
         with ui.element("ul").classes("fq-similar"):
             for other in found:
                 with ui.element("li"):
-                    ui.link(other.flag.title or other.matter, f"/warnings/{other.id}")
-                    ended = other.closed_reason or visitor.label(STATES, other.state)
+                    ui.link(visitor.title(other), f"/warnings/{other.id}")
+                    ended = reason(other.closed_reason, other.closed_why, visitor.lang)
+                    ended = ended or visitor.label(STATES, other.state)
                     ui.label(f"{moment(other.raised_at)} · {visitor.unit(other.flag.town)} · {ended}").classes(
                         "fq-hint"
                     )
@@ -156,26 +157,16 @@ def history(visitor: Visitor, log: tuple[LogRow, ...]) -> None:
                 if line.before and line.before != line.state:
                     steps = f"{name(STATES, line.before, visitor.lang)} → {name(STATES, line.state, visitor.lang)}"
                     ui.label(steps).classes("fq-hint")
-                if reason := _reason(visitor, line):
-                    ui.label(reason).classes("reason")
+                if words := _reason(visitor, line):
+                    ui.label(words).classes("reason")
                 if extra := _extra(visitor, line.detail):
                     ui.label(extra).classes("fq-hint")
 
 
 def _reason(visitor: Visitor, line: LogRow) -> str:
-    """Why, in the visitor's language where the system itself speaks."""
-    t = visitor.t
-    if line.actor is not None or not line.reason:
-        return f"“{line.reason}”" if line.reason else ""
-    if line.action == "miss":
-        step = visitor.label(ACTIONS, line.detail.get("step", ""))
-        return t(f"“{step}”未按时完成", f"“{step}” was not done in time")
-    known = {
-        "escalate": t("仍无人签收，已呼叫下一级", "nobody has acknowledged; the next in the chain is called"),
-        "lapse": t("到时无人确认仍在处置，重新呼叫", "nobody confirmed that it is in hand; the calls start again"),
-        "cancel": t("研判依据已消失", "what it stood on fell away"),
-    }
-    return known.get(line.action, line.reason)
+    """Why; a person's own words are marked as such."""
+    words = reason(line.reason, line.why, visitor.lang)
+    return f"“{words}”" if words and line.actor is not None else words
 
 
 def _extra(visitor: Visitor, detail: Any) -> str:
@@ -210,5 +201,8 @@ def facts(visitor: Visitor, warning: Warning) -> list[str]:
         t(f"现场 {flag.headcount} 人", f"{flag.headcount} present") if flag.headcount else "",
         t(f"发出 {moment(warning.raised_at)}", f"raised {moment(warning.raised_at)}"),
         t(f"第 {warning.episode} 次", f"episode {warning.episode}") if warning.episode > 1 else "",
+        t("依据已消失，待经办人了结", "its reason fell away; whoever has it settles it")
+        if warning.open and warning.cleared_at
+        else "",
     ]
     return [part for part in parts if part]

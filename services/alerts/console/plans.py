@@ -20,7 +20,7 @@ def _in_use(visitor: Visitor, plan: str) -> None:
         with ui.element("div").classes("fq-line"):
             if warning.exercise:
                 ui.label(visitor.t("演练 Exercise", EXERCISE.en)).classes("fq-tag drill")
-            ui.link(warning.flag.title or warning.matter, f"/warnings/{warning.id}")
+            ui.link(visitor.title(warning), f"/warnings/{warning.id}")
             ui.label(f"v{warning.plan.version} · {done}/{len(warning.plan.items)}").classes("fq-hint")
 
 

@@ -63,7 +63,7 @@ class Choice:
             and self.state in ("", warning.state)
             and (not self.unit or (unit is not None and units.covers(self.unit, unit)))
             and self.town in ("", flag.town)
-            and (not self.q or self.q.casefold() in flag.title.casefold())
+            and (not self.q or self.q.casefold() in f"{flag.title}\n{flag.title_en}".casefold())
         )
 
 
@@ -132,7 +132,7 @@ def row(visitor: Visitor, warning: Warning, now: datetime) -> dict[str, Any]:
         "levelName": level,
         "levelWord": level.partition("（")[0].partition(" (")[0],
         "kindName": visitor.label(KINDS, warning.kind),
-        "title": flag.title or visitor.label(KINDS, warning.kind),
+        "title": visitor.title(warning),
         "stateName": visitor.label(STATES, warning.state),
         "answered": warning.answered,
         "by": visitor.actor(warning.acknowledged_by) if warning.acknowledged_by else "",

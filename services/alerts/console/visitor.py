@@ -18,7 +18,7 @@ from services.alerts.console.remote import Remote
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Text, Warning
 from services.alerts.handlers import Desk, Forbidden, Missing
-from services.alerts.labels import STATES, name
+from services.alerts.labels import STATES, name, title
 from shared.access import PERMISSIONS, SESSION_IDLE, Access, Principal, Scope
 from shared.clock import BEIJING
 from shared.directory import Lang
@@ -67,6 +67,10 @@ class Visitor:
     def text(self, text: Text | None) -> str:
         """The same for a pair."""
         return "" if text is None else text.zh if self.lang == "zh" else text.en
+
+    def title(self, warning: Warning) -> str:
+        """What the warning is about: the petitioners' own words, or the system's in this visitor's language."""
+        return title(warning, self.lang)
 
     def label(self, table: dict[str, Text], slug: str) -> str:
         """Name of a slug."""

@@ -107,9 +107,7 @@ class WarningPage:
                 ui.label(visitor.label(LEVELS, warning.level)).classes("fq-tag level")
                 if warning.exercise:
                     ui.label(t("演练 Exercise", EXERCISE.en)).classes("fq-tag drill")
-                ui.label(warning.flag.title or warning.matter).classes("fq-wtitle").props(
-                    'role="heading" aria-level="1"'
-                )
+                ui.label(visitor.title(warning)).classes("fq-wtitle").props('role="heading" aria-level="1"')
                 ui.element("span").classes("fq-grow")
                 ui.label(visitor.label(STATES, warning.state)).classes(f"fq-tag state st-{warning.state}")
             with ui.element("div").classes("fq-line fq-facts"):

@@ -54,6 +54,19 @@ def on_flag(latest: Warning | None, flag: Flag) -> Decision:
     return Decision("raise", Outcome.RETURNED if latest.state == "discarded" else Outcome.NEW_EPISODE)
 
 
+def on_group(latest: Warning | None, flag: Flag, *, entered: bool) -> Decision:
+    """Decide about a unit's petitions that stand in one state. A closed warning is followed by a new episode where one of
+    them `entered` that state just now: it may be one that was there before and was taken out in between."""
+    if latest is None or latest.open:
+        return on_flag(latest, flag)
+    if not entered:
+        return Decision("nothing", Outcome.STALE)
+    if latest.state != "discarded":
+        return Decision("raise", Outcome.NEW_EPISODE)
+    worth = _worth_another_look(latest, flag)
+    return Decision("raise", Outcome.RETURNED) if worth else Decision("nothing", Outcome.STILL_DISCARDED)
+
+
 def on_cleared(latest: Warning | None, flag: Flag) -> Decision:
     """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it."""
     if latest is None or not latest.open or flag.at < latest.flag.at:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.alerts.domain.levels import DONE_BY, restep, steps_for
-from services.alerts.domain.warning import Arrival, Change, Escalation, Flag, Step, Warning, WorkPlan
+from services.alerts.domain.warning import Arrival, Change, Escalation, Flag, Step, Text, Warning, WorkPlan
 
 _HANDLE: Final = {
     "discard": "discarded",
@@ -89,6 +89,8 @@ class Act:
     at: datetime
     cause: str
     reason: str | None = None
+    why: Text | None = None
+    """the reason in both languages, where the system itself acts"""
     expected_version: int | None = None
     ack_for: timedelta | None = None
     payload: Any = None
@@ -140,6 +142,7 @@ def apply(warning: Warning, act: Act) -> Change:
         at=act.at,
         cause=act.cause,
         reason=act.reason,
+        why=act.why,
         before=warning.state,
         from_unit=warning.responsible_unit if changed.responsible_unit != warning.responsible_unit else None,
         detail=act.detail,
@@ -292,7 +295,14 @@ def _on_scene(warning: Warning, act: Act) -> Warning:
 
 def _close(warning: Warning, act: Act) -> Warning:
     escalation = replace(warning.escalation, ended=True) if warning.escalation else None
-    return replace(warning, closed_by=act.account, closed_at=act.at, closed_reason=act.reason, escalation=escalation)
+    return replace(
+        warning,
+        closed_by=act.account,
+        closed_at=act.at,
+        closed_reason=act.reason,
+        closed_why=act.why,
+        escalation=escalation,
+    )
 
 
 def _lapse(warning: Warning, act: Act) -> Warning:

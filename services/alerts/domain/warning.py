@@ -48,6 +48,8 @@ class Flag:
     level: str
     at: datetime
     title: str = ""
+    title_en: str = ""
+    """where the system itself made the title; what petitioners wrote has no translation"""
     topic: str | None = None
     town: str | None = None
     responsible_unit: str | None = None
@@ -179,6 +181,8 @@ class Warning:
     closed_by: str | None = None
     closed_at: datetime | None = None
     closed_reason: str | None = None
+    closed_why: Text | None = None
+    """the reason where the system itself closed it"""
     cleared_at: datetime | None = None
     silenced_until: datetime | None = None
     silenced_by: str | None = None
@@ -239,6 +243,8 @@ class Change:
     before: str | None = None
     """state before, None when the warning is new"""
     from_unit: str | None = None
+    why: Text | None = None
+    """the reason where the system itself acts"""
     detail: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None
     chain_started: bool = False

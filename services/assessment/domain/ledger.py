@@ -12,11 +12,12 @@ from services.assessment.domain.life import Step, life_of
 from services.assessment.domain.obligations import Obligation, obligations
 from services.assessment.domain.rules import WINDOWS, Rulebook, Text
 
-FindingKind = Literal["due_soon", "breached", "met"]
+FindingKind = Literal["due_soon", "breached", "met", "withdrawn"]
 HISTORY: Final = timedelta(days=90)
 """A deadline that had passed that long before its start was entered came in with an old ledger: it is shown and counted,
 but not announced. A shorter delay is a unit that enters late, and is announced."""
 
+_MOVED: Final = Text("承办单位或期限已变更,重新计算", "another unit owes it now, or it is due on another day")
 _SUPERSEDED: Final = Text("起算步骤已被更早的步骤取代", "an earlier step starts this clock")
 
 
@@ -32,13 +33,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Row:
-    """One obligation as kept. `told`: the findings that were published of it."""
+    """One obligation as kept. `told`: the findings that were published of it, since it was announced anew `renewal` times."""
 
     obligation: Obligation
     told: frozenset[str] = frozenset()
     restricted: bool = False
     accused: str | None = None
     historic: bool = False
+    renewal: int = 0
 
     @property
     def open(self) -> bool:
@@ -61,7 +63,11 @@ class Finding:
     kind: FindingKind
     row: Row
     at: datetime
+    by: str
+    """id of the event that brought it about"""
     trace: str | None = None
+    reason: Text | None = None
+    """why it is withdrawn"""
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,12 @@ def plan(
     if facts is None:
         return Change(replace(held, steps=steps), tuple(new), None)
     worked = obligations(life, book)
+    last = max(new, key=lambda step: (step.recorded, step.id), default=None)
     changed: list[Row] = []
     findings: list[Finding] = []
     for obligation in worked:
         before = rows.get(obligation.id)
-        row, found = _row(obligation, before, facts, traces)
+        row, found = _row(obligation, before, facts, last, traces)
         if found is not None:
             findings.append(found)
         if row != before:
@@ -113,7 +120,10 @@ def plan(
     for key in set(held.owed) - set(ids):
         if key in rows and rows[key].obligation.excluded is None:
             gone = replace(rows[key].obligation, excluded=_SUPERSEDED)
-            changed.append(replace(rows[key], obligation=gone))
+            row, found = _withdrawn(rows[key], gone, last, traces)
+            if found is not None:
+                findings.append(found)
+            changed.append(row)
     owed = (*ids, *(key for key in held.owed if key not in ids))
     kept = Held(held.petition, held.jurisdiction, steps, owed)
     first = frozenset(ids).difference(held.owed)
@@ -121,16 +131,51 @@ def plan(
 
 
 def _row(
-    obligation: Obligation, before: Row | None, facts: Facts, traces: Mapping[str, str | None]
+    obligation: Obligation, before: Row | None, facts: Facts, last: Step | None, traces: Mapping[str, str | None]
 ) -> tuple[Row, Finding | None]:
     historic = obligation.breach_at is not None and obligation.breach_at < obligation.recorded - HISTORY
-    told = before.told if before else frozenset()
-    ended = obligation.ended
-    silent = historic or obligation.code in WINDOWS or obligation.excluded is not None
-    if silent or ended is None or obligation.due is None or "met" in told:
-        return Row(obligation, told, facts.restricted, facts.accused, historic), None
-    row = Row(obligation, told | {"met"}, facts.restricted, facts.accused, historic)
-    return row, Finding("met", row, ended, traces.get(obligation.ended_by or ""))
+    told, renewal = (before.told, before.renewal) if before else (frozenset[str](), 0)
+    taken_back: Finding | None = None
+    if before is not None and _anew(before, obligation):
+        moved = replace(before.obligation, excluded=_MOVED)
+        _, taken_back = _withdrawn(before, moved, last, traces)
+        told, renewal = frozenset(), renewal + 1
+    row = Row(obligation, told, facts.restricted, facts.accused, historic, renewal)
+    if obligation.excluded is not None:
+        return _withdrawn(row, obligation, last, traces, before)
+    silent = historic or obligation.code in WINDOWS
+    if silent or obligation.ended is None or obligation.due is None or "met" in told:
+        return row, taken_back
+    row = replace(row, told=told | {"met"})
+    by = obligation.ended_by or obligation.cause
+    return row, Finding("met", row, obligation.ended, by, traces.get(by))
+
+
+def _anew(before: Row, obligation: Obligation) -> bool:
+    """It is owed, and what was told of it holds no more: it was withdrawn, its end fell away, or it is another unit's or
+    due on another day."""
+    if obligation.excluded is not None:
+        return False
+    if obligation.ended is not None:
+        return "withdrawn" in before.told
+    moved = (before.obligation.unit, before.obligation.due) != (obligation.unit, obligation.due)
+    return bool(before.told & {"withdrawn", "met"}) or (moved and bool(before.told))
+
+
+def _withdrawn(
+    row: Row, obligation: Obligation, last: Step | None, traces: Mapping[str, str | None], before: Row | None = None
+) -> tuple[Row, Finding | None]:
+    """The row of an obligation that is excluded: what was told of it is taken back, once.
+
+    The finding goes where the announcement went (`before`), with the date that was announced.
+    """
+    row = replace(row, obligation=obligation)
+    if last is None or not row.told or "withdrawn" in row.told:
+        return row, None
+    row = replace(row, told=row.told | {"withdrawn"})
+    known = obligation if before is None else before.obligation
+    as_told = replace(row, obligation=replace(obligation, unit=known.unit, due=known.due))
+    return row, Finding("withdrawn", as_told, last.recorded, last.id, traces.get(last.id), obligation.excluded)
 
 
 def strike(row: Row, now: datetime) -> tuple[Row, Finding] | None:
@@ -140,6 +185,6 @@ def strike(row: Row, now: datetime) -> tuple[Row, Finding] | None:
         return None
     if now >= o.breach_at:
         row = replace(row, told=row.told | {"due_soon", "breached"})
-        return row, Finding("breached", row, o.breach_at)
+        return row, Finding("breached", row, o.breach_at, o.cause)
     row = replace(row, told=row.told | {"due_soon"})
-    return row, Finding("due_soon", row, o.soon_at)
+    return row, Finding("due_soon", row, o.soon_at, o.cause)

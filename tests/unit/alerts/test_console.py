@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Request
 
+from services.alerts import queries
+from services.alerts.console import panels
 from services.alerts.console.board import Board
 from services.alerts.console.map import areas, picture
 from services.alerts.console.remote import Remote, RemoteError
@@ -18,6 +21,7 @@ from services.alerts.console.rows import Choice, may_see, next_act, row, spark
 from services.alerts.console.visitor import Console, SignedOut, Visitor, arrive
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Warning
+from services.alerts.reports import of_warning
 from services.alerts.stream import Hub
 from shared.access import COOKIE, Access, Principal, require
 from shared.clock import FixedClock
@@ -25,9 +29,10 @@ from shared.directory import directory
 from shared.mongo import Unavailable
 from shared.tokens import SharedKey, TokenReader
 from shared.web import install
-from tests.support.alerts import BUREAU, flag
+from tests.support.alerts import BUREAU, finding, flag
 from tests.unit.alerts.desk import OFFICER, Bench
 
+CHINESE = re.compile("[\u3400-\u9fff]")
 UNIT = Principal("unit.a", "unit", BUREAU)
 
 
@@ -193,6 +198,31 @@ async def test_a_line_says_what_it_shows_and_no_more() -> None:
     assert (line["place"], line["people"], line["stateName"]) == ("Xidong Subdistrict", 5, "raised")
     assert "petition_ids" not in line
     assert "matter" not in line
+
+
+@pytest.mark.parametrize("state", ["due_soon", "breached"])
+async def test_the_systems_own_titles_and_reasons_are_in_the_visitors_language(state: str) -> None:
+    room = Bench()
+    zh, en = await visitor_of(room), await visitor_of(room, lang="en")
+    await room.hear(finding("p1", state, started_by="s"))
+    warning = await room.one()
+    assert CHINESE.search(row(zh, warning, room.clock.now())["title"])
+    line = row(en, warning, room.clock.now())
+    assert line["title"].startswith("1 petition is ")
+    shown = {key: line[key] for key in ("title", "levelName", "kindName", "stateName", "step", "act", "unit", "place")}
+    assert not CHINESE.search(str(shown))
+    assert Choice(q="PETITION IS").fits(warning, directory())
+    await room.take(warning, "acknowledge")
+    await room.hear(finding("p1", "withdrawn", started_by="s", minute=5))
+    await room.pass_time(hours=9)
+    detail = await queries.detail(room.desk, OFFICER, warning.id)
+    assert detail.warning.cleared_at is not None
+    assert "its reason fell away; whoever has it settles it" in panels.facts(en, detail.warning)
+    said = [panels._reason(en, line) for line in detail.log]
+    assert "the last of these petitions is not owed any more: extended under Art. 34" in said
+    assert not CHINESE.search(" ".join(said))
+    assert all(CHINESE.search(words) for line in detail.log if (words := panels._reason(zh, line)))
+    assert not CHINESE.search(str(of_warning(detail, room.desk, "en")))
 
 
 async def test_the_trend_counts_what_was_there_by_then() -> None:

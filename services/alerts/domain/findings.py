@@ -1,0 +1,79 @@
+"""Where the obligations of petitions stand, by what assessment found of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from services.alerts.domain.warning import Text
+
+STATES: Final = ("due_soon", "breached", "met", "withdrawn")
+"""How far a duty has come. What was met in time, but entered after its breach was announced, says a time before the
+breach; so the state decides what comes after what, and the time only between two of one state."""
+
+Place = tuple[str, str]
+"""Unit and state."""
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """Where one obligation of one petition stands. `id` is `petition/obligation`.
+
+    A petition may owe the same twice, one after the other (`started_by` tells them apart): the notice of a second unit,
+    the answer after a reopening.
+    """
+
+    id: str
+    petition_id: str
+    obligation: str
+    unit: str
+    jurisdiction: str
+    state: str
+    due: datetime
+    at: datetime
+    basis: str
+    derivation: Text
+    matter: str | None = None
+    started_by: str = ""
+    renewal: int = 0
+    reason: Text | None = None
+    """why it was withdrawn"""
+
+    @property
+    def order(self) -> tuple[int, datetime, int, datetime]:
+        """What comes after what within one start of the clock."""
+        return self.renewal, self.due, STATES.index(self.state), self.at
+
+    @property
+    def place(self) -> Place:
+        """Whose it is, and how far it has come."""
+        return self.unit, self.state
+
+    def same(self, other: FindingRow) -> bool:
+        """Whether it is the same start of the clock; findings of an older writer do not name it."""
+        return self.started_by == other.started_by or (
+            "" in (self.started_by, other.started_by) and self.due == other.due
+        )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A finding that changed something: where the petition's obligation counted before, and where it counts now."""
+
+    row: FindingRow
+    before: Place | None
+    after: Place
+
+
+def placed(known: Sequence[FindingRow], row: FindingRow) -> tuple[FindingRow, ...] | None:
+    """The rows of one petition and obligation after a finding, the one that counts first; None where it says nothing new.
+
+    What is owed and due last counts: a withdrawn one only where there is no other.
+    """
+    rest = [other for other in known if not other.same(row)]
+    here = [other for other in known if other.same(row)]
+    if any(row.order <= other.order for other in here):
+        return None
+    return tuple(sorted((row, *rest), key=lambda one: (one.state != "withdrawn", one.due, one.order), reverse=True))
