@@ -11,19 +11,30 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shared.mongo import ASCENDING, DESCENDING, IndexModel
+
 if TYPE_CHECKING:
     from shared.mongo import Mongo, Session
 
 ROWS: Final = "audit"
 HEADS: Final = "audit_heads"
+INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
+    ROWS: [
+        IndexModel([("at", DESCENDING)], name="newest"),
+        IndexModel([("object", ASCENDING), ("at", DESCENDING)], name="object"),
+        IndexModel([("actor", ASCENDING), ("at", DESCENDING)], name="actor"),
+    ],
+    HEADS: [],
+}
+"""What `rows` asks by."""
 LANES: Final = 64
 GENESIS: Final = "0" * 64
 
@@ -170,56 +181,103 @@ def check(
     rows: Iterable[Mapping[str, Any]], heads: Mapping[str, tuple[int, str]], anchor: Anchor | None = None
 ) -> Report:
     """Find rows that were edited, removed, inserted, reordered, forked or cut off, against heads and anchor."""
-    chains: dict[str, list[Mapping[str, Any]]] = {}
-    total = 0
-    for row in rows:
-        chains.setdefault(str(row.get("chain")), []).append(row)
-        total += 1
-    found: list[Finding] = []
-    for chain in sorted(chains.keys() | heads.keys()):
-        found.extend(
-            _check_chain(chain, sorted(chains.get(chain, []), key=lambda row: int(row["n"])), heads.get(chain))
-        )
-    if anchor is not None:
-        found.extend(_check_anchor(chains, anchor))
-    return Report(len(chains.keys() | heads.keys()), total, tuple(found))
+    checking = _Checking(heads, anchor)
+    for row in sorted(rows, key=_number):
+        checking.add(row)
+    return checking.report(heads)
 
 
-def _check_chain(chain: str, rows: Sequence[Mapping[str, Any]], head: tuple[int, str] | None) -> list[Finding]:
-    found: list[Finding] = []
-    expected, previous = 1, GENESIS
-    for row in rows:
-        number = int(row["n"])
-        if number < expected:
-            found.append(Finding(chain, number, "forked: two rows with this number"))
-            continue
-        if number > expected:
-            found.append(Finding(chain, expected, f"missing: {number - expected} rows"))
-        elif row["prev"] != previous:
-            found.append(Finding(chain, number, "broken: it does not follow the row before it"))
-        if digest(row) != row["hash"]:
-            found.append(Finding(chain, number, "edited: content and hash differ"))
-        if row["_id"] != f"{chain}/{number}":
-            found.append(Finding(chain, number, "reordered: id and place differ"))
-        expected, previous = number + 1, str(row["hash"])
-    if head is None:
-        found.append(Finding(chain, expected - 1, "inserted: the chain has no head"))
-    elif head[0] > expected - 1:
-        found.append(Finding(chain, expected, f"truncated: {head[0] - expected + 1} rows at the end"))
-    elif head != (expected - 1, previous):
-        found.append(Finding(chain, head[0], "inserted: rows after the head, or the head was changed"))
-    return found
+@dataclass
+class _Chain:
+    """What is known of one chain after its rows so far, which come in the order of their numbers."""
+
+    marks: frozenset[int]
+    expected: int = 1
+    previous: str = GENESIS
+    found: list[Finding] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=dict)
+    """of the rows that a head or an anchor names"""
 
 
-def _check_anchor(chains: Mapping[str, Sequence[Mapping[str, Any]]], anchor: Anchor) -> list[Finding]:
-    found: list[Finding] = []
-    for chain, (number, expected) in anchor.heads.items():
-        at = next((row for row in chains.get(chain, []) if int(row["n"]) == number), None)
-        if at is None:
-            found.append(Finding(chain, number, "truncated: the anchored row is gone"))
-        elif at["hash"] != expected:
-            found.append(Finding(chain, number, "rewritten: the anchored row has another hash"))
-    return found
+class _Checking:
+    """A verification under way. Keeps a line a chain, not the rows."""
+
+    def __init__(self, heads: Mapping[str, tuple[int, str]], anchor: Anchor | None) -> None:
+        self._heads = heads
+        self._anchored = anchor.heads if anchor is not None else {}
+        self._chains: dict[str, _Chain] = {}
+        self._total = 0
+
+    def _chain(self, name: str) -> _Chain:
+        if name not in self._chains:
+            marks = {pair[0] for pair in (self._heads.get(name), self._anchored.get(name)) if pair is not None}
+            self._chains[name] = _Chain(frozenset(marks))
+        return self._chains[name]
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take the next row of its chain."""
+        self._total += 1
+        name, number, hashed = str(row.get("chain")), _number(row), str(row.get("hash"))
+        chain = self._chain(name)
+        if number < chain.expected:
+            chain.found.append(Finding(name, number, "forked: two rows with this number"))
+            return
+        if number > chain.expected:
+            chain.found.append(Finding(name, chain.expected, f"missing: {number - chain.expected} rows"))
+        elif row.get("prev") != chain.previous:
+            chain.found.append(Finding(name, number, "broken: it does not follow the row before it"))
+        if _digest_or_none(row) != hashed:
+            chain.found.append(Finding(name, number, "edited: content and hash differ"))
+        if row["_id"] != f"{name}/{number}":
+            chain.found.append(Finding(name, number, "reordered: id and place differ"))
+        if number in chain.marks:
+            chain.hashes[number] = hashed
+        chain.expected, chain.previous = number + 1, hashed
+
+    def report(self, later: Mapping[str, tuple[int, str]]) -> Report:
+        """The outcome. `later`: the heads after the last row was read; a service may have written in between."""
+        names = self._chains.keys() | self._heads.keys() | later.keys()
+        found: list[Finding] = []
+        for name in sorted(names):
+            chain = self._chain(name)
+            found.extend((*chain.found, *_check_end(name, chain, self._heads.get(name), later.get(name))))
+        for name, (number, expected) in self._anchored.items():
+            at = self._chain(name).hashes.get(number)
+            if at is None:
+                found.append(Finding(name, number, "truncated: the anchored row is gone"))
+            elif at != expected:
+                found.append(Finding(name, number, "rewritten: the anchored row has another hash"))
+        return Report(len(names), self._total, tuple(found))
+
+
+def _check_end(
+    name: str, chain: _Chain, before: tuple[int, str] | None, after: tuple[int, str] | None
+) -> Iterator[Finding]:
+    """Whether the rows end at the head; between its two readings the head only moves on."""
+    last = chain.expected - 1
+    if after is None:
+        yield Finding(name, last, "inserted: the chain has no head")
+    elif before is not None and before[0] > last:
+        yield Finding(name, last + 1, f"truncated: {before[0] - last} rows at the end")
+    elif (
+        last > after[0]
+        or (last == after[0] and chain.previous != after[1])
+        or (before is not None and chain.hashes.get(before[0]) != before[1])
+    ):
+        yield Finding(name, after[0], "inserted: rows after the head, or the head was changed")
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    """A row's place; 0, which no row has, where it holds none."""
+    number = row.get("n")
+    return number if isinstance(number, int) else 0
+
+
+def _digest_or_none(row: Mapping[str, Any]) -> str | None:
+    try:
+        return digest(row)
+    except TypeError:  # something that no row of ours holds
+        return None
 
 
 def merkle_root(heads: Mapping[str, tuple[int, str]]) -> str:
@@ -250,9 +308,11 @@ def genuine(anchor: Anchor, key: bytes) -> bool:
 
 
 async def verify(mongo: Mongo, anchor: Anchor | None = None) -> Report:
-    """Verify every chain of one service's database."""
-    rows = await mongo[ROWS].find({}).to_list(None)
-    return check(rows, await heads(mongo), anchor)
+    """Verify every chain of one service's database, row by row; the service may go on writing meanwhile."""
+    checking = _Checking(await heads(mongo), anchor)
+    async for row in mongo[ROWS].find({}).sort("n", 1).allow_disk_use(allow_disk_use=True):
+        checking.add(row)
+    return checking.report(await heads(mongo))
 
 
 async def heads(mongo: Mongo) -> dict[str, tuple[int, str]]:

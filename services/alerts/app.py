@@ -22,6 +22,7 @@ from services.alerts.stream import Hub
 from services.alerts.timing import fire_due
 from shared import web
 from shared.access import Access
+from shared.audit_http import audit_routes
 from shared.directory import directory
 from shared.events import FINDINGS, FLAGS
 from shared.service import Service
@@ -67,7 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     web.install(service.app)
     service.app.include_router(routes(desk, access, hub, stream_life_s=settings.stream_life_s))
     service.app.include_router(more_routes(desk, access))
-    service.app.include_router(document_routes(desk, access, service.mongo, escalations.reports))
+    service.app.include_router(document_routes(desk, access, escalations.reports))
+    service.app.include_router(audit_routes(access, service.mongo))
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     remote = Remote(access, settings.intake_url, settings.screening_url)
     mount(service.app, Console(desk, access, board, remote, escalations.reports, settings.geojson))

@@ -1,4 +1,4 @@
-"""Documents of the alerts API: CAP messages, special reports, after-action reviews, the audit log."""
+"""Documents of the alerts API: CAP messages, special reports, after-action reviews."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from services.alerts import bodies, cap, queries, reports
 from services.alerts.handlers import Desk, Missing
 from services.alerts.http import FILTERS, answered, read_filter
 from services.alerts.render import MEDIA_TYPES, render
-from shared import audit
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
-from shared.mongo import Mongo
 from shared.openapi import query_names
 from shared.web import Problem, json_body, read_json
 
@@ -24,12 +22,11 @@ Id = Annotated[str, Path(max_length=100)]
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
-def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str, Sequence[str]]) -> APIRouter:
+def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str]]) -> APIRouter:
     """The router. `lists` names the receivers of special reports."""
     router = APIRouter(prefix="/v1")
     reader = Depends(require(access, *may("warnings.read")))
     writer = Depends(require(access, *may("warnings.documents")))
-    auditor = Depends(require(access, *may("audit.read")))
 
     @router.get("/cap", openapi_extra=query_names(FILTERS))
     async def cap_feed(request: Request, who: Principal = reader) -> Response:
@@ -81,16 +78,6 @@ def document_routes(desk: Desk, access: Access, mongo: Mongo, lists: Mapping[str
             raise Problem(404, "not-found", "there is no such thing here")
         headers = {"Content-Disposition": f'attachment; filename="{row["name"]}"', **_PRIVATE}
         return Response(bytes(row["body"]), media_type=MEDIA_TYPES[row["form"]], headers=headers)
-
-    @router.get("/audit")
-    async def audit_log(
-        _: Principal = auditor,
-        object: Annotated[str | None, Query(max_length=100)] = None,
-        actor: Annotated[str | None, Query(max_length=100)] = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-    ) -> dict[str, Any]:
-        """Who did what and why, newest first."""
-        return {"rows": await audit.rows(mongo, object=object, actor=actor, limit=limit)}
 
     return router
 

@@ -20,6 +20,7 @@ from services.intake.throttle import Throttle
 from services.intake.vault import Vault
 from shared import signals, signing, topics
 from shared.access import Access
+from shared.audit_http import audit_routes
 from shared.directory import directory
 from shared.events import EVENT_TYPES, PETITIONS
 from shared.keys import load_key
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     channels = Channels(access, signed, settings.opened())
     add_routes(service.app, intake, access, throttle, channels)
     service.app.include_router(imports_router(intake, channels))
+    service.app.include_router(audit_routes(access, service.mongo))
     similar = ScreeningClient(settings.screening_url, settings.screening_timeout_s)
     service.app.include_router(pages_router(Pages(intake, throttle, similar, index_key)))
     service.on_stop(similar.close)

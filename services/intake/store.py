@@ -59,14 +59,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     ],
     KEYS: [],
     REQUESTS: [],
-    audit.ROWS: [
-        IndexModel(
-            [("object", ASCENDING), ("at", ASCENDING)],
-            name="readers",
-            partialFilterExpression={"action": "identity.read"},
-        )
-    ],
-    audit.HEADS: [],
+    **audit.INDEXES,
 }
 _DUPLICATE: Final = 11000
 _TRIES: Final = 5

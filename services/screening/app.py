@@ -14,6 +14,7 @@ from services.screening.policyfile import PolicyWatch
 from services.screening.settings import Settings
 from services.screening.store import INDEXES, MongoStore
 from shared.access import Access
+from shared.audit_http import audit_routes
 from shared.directory import directory
 from shared.events import EVENT_TYPES, FINDINGS, FLAGS, PETITIONS, WARNINGS
 from shared.service import Service
@@ -47,5 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.every("tick", settings.tick_s, screening.tick, leased=False)
     install(service.app)
     desk = Desk(store, screening, lambda: watch.policies, service.clock)
-    add_routes(service.app, desk, Access.of(settings, service.clock, directory()), settings.rate_similar)
+    access = Access.of(settings, service.clock, directory())
+    add_routes(service.app, desk, access, settings.rate_similar)
+    service.app.include_router(audit_routes(access, service.mongo))
     return service.app

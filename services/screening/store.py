@@ -44,8 +44,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     ],
     "late": [IndexModel([("county", ASCENDING)], name="county")],
     "outcomes": [IndexModel([("flag", ASCENDING)], name="flag")],
-    audit.ROWS: [],
-    audit.HEADS: [],
+    **audit.INDEXES,
 }
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TEXT: Final = {"text": 0, "petitioner": 0, "steps": 0, "home": 0, "link": 0, "cause": 0}

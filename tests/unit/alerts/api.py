@@ -42,7 +42,7 @@ class Api(Bench):
         self.app.include_router(routes(self.desk, self.access, self.hub, stream_life_s=3600))
         self.app.include_router(more_routes(self.desk, self.access))
         lists = {"leaders": ["leader_on_duty"], "members": ["member_units"]}
-        self.app.include_router(document_routes(self.desk, self.access, None, lists))  # type: ignore[arg-type]
+        self.app.include_router(document_routes(self.desk, self.access, lists))
 
     def client(self, who: Principal | str | None = "duty_officer") -> httpx.AsyncClient:
         """A client signed in as `who`."""

@@ -33,6 +33,7 @@ PUBLIC = {
     "alerts": {*SIGN_IN},
     "assessment": {"GET /assets/assessment.css", *SIGN_IN},
 }
+AUDITED = {"intake", "screening", "alerts"}
 PAGES = {"assessment": {"GET /", "GET /units/{code}", "GET /petitions/{petition}"}}
 """A browser that is not signed in is sent to do so and brought back."""
 
@@ -78,6 +79,7 @@ async def test_every_route_but_the_public_ones_is_401_without_a_sign_in(service:
     places = set(places_of(app.routes))
     public = PUBLIC[service] | EVERY_SERVICE
     assert public <= places
+    assert ("GET /v1/audit" in places) == (service in AUDITED)
     assert len(places - public) > 3
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
