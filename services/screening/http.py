@@ -1,5 +1,6 @@
 """Routes of screening. Staff only, but for the look-up of similar matters, which intake asks before a filing."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -48,7 +49,7 @@ class ResolveBody(Body):
     outcome: str = Field(pattern="^(upheld|withdrawn)$")
 
 
-def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> None:  # noqa: PLR0915 - one list of routes
+def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> None:
     """Mount the routes."""
     limiter = FixedWindowRateLimiter(MemoryStorage())
     limit = parse(rate_similar)
@@ -93,32 +94,19 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/matters/{id}")
     async def matter(id: str, who: reader) -> Response:
         """One matter: petitions, merges, decisions, flags."""
-        try:
-            return _json(await desk.matter(id, actor(who)))
-        except NotFound:
-            raise NO_MATTER from None
+        return await _answer(desk.matter(id, actor(who)), NO_MATTER)
 
     @app.post("/v1/matters/{id}/merge", status_code=202, openapi_extra=json_body(MergeBody))
     async def merge(id: str, request: Request, who: officer) -> Response:
         """Two matters are one."""
         body = await read_json(request, MergeBody)
-        try:
-            return _json(await desk.merge(id, body.other, body.reason, actor(who)), 202)
-        except NotFound:
-            raise NO_MATTER from None
-        except Refused as refused:
-            raise Problem(409, refused.code, refused.detail) from None
+        return await _answer(desk.merge(id, body.other, body.reason, actor(who)), NO_MATTER, 202)
 
     @app.post("/v1/matters/{id}/split", status_code=202, openapi_extra=json_body(SplitBody))
     async def split(id: str, request: Request, who: officer) -> Response:
         """Some petitions are another matter."""
         body = await read_json(request, SplitBody)
-        try:
-            return _json(await desk.split(id, body.petitions, body.reason, actor(who)), 202)
-        except NotFound:
-            raise NO_MATTER from None
-        except Refused as refused:
-            raise Problem(409, refused.code, refused.detail) from None
+        return await _answer(desk.split(id, body.petitions, body.reason, actor(who)), NO_MATTER, 202)
 
     @app.get("/v1/flags")
     async def flags(
@@ -137,32 +125,19 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/flags/{id}")
     async def flag(id: str, who: reader) -> Response:
         """One flag, explained."""
-        try:
-            return _json(await desk.flag(id, actor(who)))
-        except NotFound:
-            raise NO_FLAG from None
+        return await _answer(desk.flag(id, actor(who)), NO_FLAG)
 
     @app.post("/v1/flags/{id}/contest", status_code=201, openapi_extra=json_body(Body))
     async def contest(id: str, request: Request, who: concerned) -> Response:
         """Say that a flag is wrong."""
         body = await read_json(request, Body)
-        try:
-            return _json(await desk.contest(id, body.reason, actor(who)), 201)
-        except NotFound:
-            raise NO_FLAG from None
-        except Refused as refused:
-            raise Problem(409, refused.code, refused.detail) from None
+        return await _answer(desk.contest(id, body.reason, actor(who)), NO_FLAG, 201)
 
     @app.post("/v1/flags/{id}/contest/resolve", openapi_extra=json_body(ResolveBody))
     async def resolve(id: str, request: Request, who: leader) -> Response:
         """Decide a contest."""
         body = await read_json(request, ResolveBody)
-        try:
-            return _json(await desk.resolve(id, body.outcome, body.reason, actor(who)))
-        except NotFound:
-            raise NO_FLAG from None
-        except Refused as refused:
-            raise Problem(409, refused.code, refused.detail) from None
+        return await _answer(desk.resolve(id, body.outcome, body.reason, actor(who)), NO_FLAG)
 
     @app.get("/v1/precision")
     async def precision(who: reader, county: in_county = None) -> Response:
@@ -195,6 +170,16 @@ def _cursor(after: str | None) -> tuple[datetime, str] | None:
         return read_cursor(after)
     except ValueError:
         raise Problem(422, "cursor-invalid", "use the `next` of the page before") from None
+
+
+async def _answer(work: Awaitable[Any], missing: Problem, status: int = 200) -> Response:
+    """What a use case gives; `missing` where there is no such thing, 409 where it cannot be done as things are."""
+    try:
+        return _json(await work, status)
+    except NotFound:
+        raise missing from None
+    except Refused as refused:
+        raise Problem(409, refused.code, refused.detail) from None
 
 
 def _json(content: Any, status: int = 200) -> Response:

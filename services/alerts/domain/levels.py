@@ -109,16 +109,17 @@ DONE_BY: Final[Mapping[str, tuple[str, ...]]] = {
 
 def steps_for(level: str, kind: str, raised_at: datetime, *, owner: str | None) -> tuple[Step, ...]:
     """Who must do what by when. `owner` is the responsible unit's code, if one is known."""
-    steps = []
-    for name, within in TARGETS[level].items():
-        if name == "on_scene" and kind not in ON_SCENE_KINDS:
-            continue
-        what, who = _WHAT[name]
-        steps.append(Step(name, what, _named(who, owner), raised_at + within, BASIS))
-    if kind in ON_SCENE_KINDS and all(step.id != "on_scene" for step in steps):
-        what, who = _WHAT["on_scene"]
-        steps.append(Step("on_scene", what, _named(who, owner), raised_at + timedelta(hours=2), BASIS))
+    targets = {name: within for name, within in TARGETS[level].items() if name != "on_scene"}
+    if kind in ON_SCENE_KINDS:
+        targets["on_scene"] = _within(level, "on_scene")
+    steps = [Step(name, _WHAT[name][0], _named(_WHAT[name][1], owner), raised_at + within, BASIS)
+             for name, within in targets.items()]  # fmt: skip
     return tuple(sorted(steps, key=lambda step: step.due))
+
+
+def _within(level: str, name: str) -> timedelta:
+    """The target of a step at a level; where the level names none (the scene below level I), two hours."""
+    return TARGETS[level].get(name, timedelta(hours=2))
 
 
 def restep(warning: Warning, at: datetime) -> tuple[Step, ...]:
@@ -130,7 +131,7 @@ def restep(warning: Warning, at: datetime) -> tuple[Step, ...]:
         old = done.get(step.id)
         if old is None:
             late = step.due <= at
-            due = at + TARGETS[warning.level].get(step.id, timedelta(hours=2)) if late else step.due
+            due = at + _within(warning.level, step.id) if late else step.due
             steps.append(Step(step.id, step.what, step.who, due, step.basis))
         elif old.done_at is not None:
             steps.append(old)
