@@ -1,7 +1,11 @@
 """The outbox: what is to be published is written in the transaction that made it true, and relayed afterwards.
 
-Rows: `_id` event id, topic, key, value, headers, at, pending. The relay finds rows that are still `pending` (never "newer
-than the last one": commits are not in the order of ids), sends them in order, and marks them. Twice is harmless.
+Rows: `_id` event id, topic, key, value, headers, at, pending, and `written`, the store's own time. The relay finds rows that
+are still `pending` (never "newer than the last one": commits are not in the order of ids), sends them in order, and marks
+them. Twice is harmless.
+
+The order is the store's: an event's own time may lie before that of the event it follows (a late petition, two processes
+with two clocks). A change that builds on another one began after that was committed, and so was written at a later time.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from bson import Binary
 
@@ -18,10 +23,16 @@ from shared.mongo import ASCENDING, Document, IndexModel, Mongo, Session, Update
 
 COLLECTION: Final = "outbox"
 KEEP_PUBLISHED_S: Final = 7 * 24 * 3600
+ORDER: Final = ("written", "n")
+"""`n` counts the rows of one transaction, whose writes may all have one time."""
+_numbers: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
+"""How many rows each open transaction has written."""
 
 INDEXES: Final = {
     COLLECTION: [
-        IndexModel([("at", ASCENDING), ("n", ASCENDING)], name="pending", partialFilterExpression={"pending": True}),
+        IndexModel(
+            [(name, ASCENDING) for name in ORDER], name="pending_in_order", partialFilterExpression={"pending": True}
+        ),
         IndexModel([("published_at", ASCENDING)], name="published_ttl", expireAfterSeconds=KEEP_PUBLISHED_S),
     ]
 }
@@ -54,8 +65,9 @@ def outgoing(event: Event, *, prefix: str = "") -> Outgoing:
     )
 
 
-def _row(record: Outgoing, number: int) -> Document:
-    return {
+def _write(record: Outgoing, number: int) -> UpdateOne:
+    row = {
+        "_id": record.id,
         "topic": record.topic,
         "key": None if record.key is None else Binary(record.key),
         "value": None if record.value is None else Binary(record.value),
@@ -64,25 +76,27 @@ def _row(record: Outgoing, number: int) -> Document:
         "n": number,
         "pending": True,
     }
+    there = {"$ifNull": ["$topic", False]}
+    new = {"$mergeObjects": [{"$literal": row}, {"written": "$$CLUSTER_TIME"}]}
+    return UpdateOne({"_id": record.id}, [{"$replaceWith": {"$cond": [there, "$$ROOT", new]}}], upsert=True)
 
 
 async def put(mongo: Mongo, session: Session, records: Sequence[Outgoing]) -> None:
     """Write rows in the caller's transaction. A row whose id is there already stays as it is: the same cause, the same event."""
-    if not records:
-        return
-    if len(records) == 1:
-        record = records[0]
-        await mongo[COLLECTION].update_one(
-            {"_id": record.id}, {"$setOnInsert": _row(record, 0)}, upsert=True, session=session
-        )
-        return
-    await mongo[COLLECTION].bulk_write(
-        [UpdateOne({"_id": r.id}, {"$setOnInsert": _row(r, n)}, upsert=True) for n, r in enumerate(records)],
-        ordered=False,
-        session=session,
-    )
+    if records:
+        first = _numbers.get(session.delegate, 0)
+        _numbers[session.delegate] = first + len(records)
+        writes = [_write(record, number) for number, record in enumerate(records, first)]
+        await mongo[COLLECTION].bulk_write(writes, ordered=False, session=session)
 
 
 async def enqueue(mongo: Mongo, session: Session, events: Sequence[Event], *, prefix: str = "") -> None:
     """Write events to the outbox in the caller's transaction."""
     await put(mongo, session, [outgoing(e, prefix=prefix) for e in events])
+
+
+async def pending(mongo: Mongo, limit: int) -> list[Document]:
+    """The rows to be published next, in the order in which they are to go out."""
+    rows = mongo[COLLECTION].find({"pending": True}).sort([(name, ASCENDING) for name in ORDER]).limit(limit)
+    found: list[Document] = await rows.to_list(limit)
+    return found

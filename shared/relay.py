@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.failpoint import FailpointError, failpoint
 from shared.lease import Lease
 from shared.mongo import Document, Mongo, PyMongoError, UpdateMany
-from shared.outbox import COLLECTION
+from shared.outbox import COLLECTION, pending
 
 BATCH: Final = 1_000
 POLL_S: Final = 0.1
@@ -90,13 +90,7 @@ class Relay:
 
     async def publish_pending(self) -> int:
         """Publish one batch of pending rows and mark them; returns how many there were."""
-        rows: list[Document] = (
-            await self._mongo[COLLECTION]
-            .find({"pending": True})
-            .sort([("at", 1), ("n", 1)])
-            .limit(BATCH)
-            .to_list(BATCH)
-        )
+        rows = await pending(self._mongo, BATCH)
         if not rows:
             self._waiting_since = None
             self._stalled_s.set(0)
