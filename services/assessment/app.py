@@ -15,6 +15,7 @@ from services.assessment.ticker import Ticker
 from shared.access import Access
 from shared.directory import directory
 from shared.events import EVENT_TYPES, FINDINGS, PETITIONS
+from shared.icon import icon_routes
 from shared.service import Service
 from shared.signin import sign_in_routes
 from shared.web import install
@@ -34,5 +35,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install(service.app)
     add_routes(service.app, reading, access)
     add_pages(service.app, reading, access)
+    service.app.include_router(icon_routes())
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     return service.app

@@ -23,6 +23,7 @@ from shared.access import Access
 from shared.audit_http import audit_routes
 from shared.directory import directory
 from shared.events import EVENT_TYPES, PETITIONS
+from shared.icon import icon_routes
 from shared.keys import load_key
 from shared.service import Service
 from shared.web import install
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.app.include_router(audit_routes(access, service.mongo))
     similar = ScreeningClient(settings.screening_url, settings.screening_timeout_s)
     service.app.include_router(pages_router(Pages(intake, throttle, similar, index_key)))
+    service.app.include_router(icon_routes())
     service.on_stop(similar.close)
     return service.app
 

@@ -55,6 +55,8 @@ async def test_a_person_files_and_looks_up_without_scripts(intake: IntakeProcess
     await page.get_by_role("button", name="查询").click()
     await expect(page.locator("#status")).to_have_text("已收到,待转送交办")
     assert code not in page.url
-    await page.get_by_role("link", name="English").click()
+    await page.get_by_role("button", name="English").click()
     await expect(page.get_by_role("heading", name="Look up progress")).to_be_visible()
+    await expect(page.locator("#status")).to_have_text("Received, to be passed on")
+    assert code not in page.url
     assert (await intake.counts())["petitions"] == 1

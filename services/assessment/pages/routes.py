@@ -23,7 +23,14 @@ SIZE: Final = 50
 REFRESH_S: Final = 30
 DEMO_ROLES: Final = ("duty_officer", "leader", "unit", "auditor")
 _POLICY: Final = "; ".join(
-    ("default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'")
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
 )
 _CSS: Final = (resources.files("services.assessment.pages") / "assessment.css").read_text(encoding="utf-8")
 Lang = Annotated[str, Query(pattern="^(zh|en)$")]

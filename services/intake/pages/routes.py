@@ -128,7 +128,7 @@ class Pages:
             form=form,
             token=token or self._new_token(),
             wrong={field for field, _ in wrong or []},
-            errors=[(field, w[key]) for field, key in dict.fromkeys(wrong or [])],
+            errors=[(field, w[key]) for field, key in sorted(set(wrong or []), key=_place)],
             similar=similar,
             purposes=list(purposes.items()),
             counties=counties,
@@ -196,9 +196,10 @@ class Pages:
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         lang = _lang(request)
+        other = "zh" if lang == "en" else "en"
         path = "/progress" if template == "progress.html" else "/"
         text = self._templates.get_template(template).render(
-            {"lang": lang, "w": words(lang), "path": path, "errors": [], **values}
+            {"lang": lang, "other": other, "w": words(lang), "path": path, "errors": [], **values}
         )
         headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store", "Content-Language": lang}
         return Response(text, status, headers, "text/html; charset=utf-8")
@@ -253,6 +254,12 @@ def _told(field: str) -> tuple[str, str]:
     key = f"field_petitioner.{name}" if name in PERSONAL else f"field_{name}"
     known = {"title", "text", "jurisdiction", "town", "accused_unit", *PERSONAL}
     return name, key if name in known else "field_other"
+
+
+def _place(wrong: tuple[str, str]) -> tuple[int, str]:
+    """Order of the errors: as the fields stand on the page."""
+    field, key = wrong
+    return FIELDS.index(field), key
 
 
 def pages_router(pages: Pages) -> APIRouter:

@@ -154,6 +154,39 @@ async def test_markup_is_text(web: httpx.AsyncClient) -> None:
     assert evil in unescape(shown)
 
 
+async def test_what_people_wrote_does_not_turn_the_page_around(web: httpx.AsyncClient) -> None:
+    title = "\u202eمرحبا 拖欠工资"
+    receipt, code = numbers((await send(web, title=title)).text)
+    shown = (await web.post("/progress", data={"receipt": receipt, "code": code})).text
+    assert f"<dd><bdi>{title}</bdi></dd>" in shown
+    form = (await send(web, title=title, phone="abc")).text
+    for name in ("title", "text", "name", "address"):
+        assert re.search(rf'<(?:input|textarea) id="{name}" [^>]*dir="auto"', form), name
+
+
+async def test_errors_come_in_the_order_of_the_fields(web: httpx.AsyncClient) -> None:
+    page = (await send(web, text="", town="x", accused_unit="张局长", phone="1" * 41, name="王" * 101)).text
+    told = re.findall(r'<li><a href="#([^"]+)">', page)
+    fields = re.findall(r'<(?:input|select|textarea) id="([^"]+)"', page)
+    assert told == ["town", "text", "accused_unit", "name", "phone"]
+    assert told == sorted(told, key=fields.index)
+
+
+async def test_the_other_language_keeps_what_was_looked_up(web: httpx.AsyncClient) -> None:
+    receipt, code = numbers((await send(web)).text)
+    shown = (await web.post("/progress", data={"receipt": receipt, "code": code})).text
+    switch = re.search(r'<form class="switch" method="post" action="([^"]+)"[^>]*>(.*?)</form>', shown, re.S)
+    assert switch
+    assert code not in unescape(switch[1])
+    data = {name: hidden(switch[2], name) for name in ("receipt", "code")}
+    english = await web.post(switch[1], data=data)
+    assert english.status_code == 200
+    assert WORDS["state_received"][1] in english.text
+    assert receipt in english.text
+    asked = (await web.get("/progress", params={"receipt": receipt})).text
+    assert f"/progress?lang=en&receipt={receipt}" in unescape(asked)
+
+
 async def test_pages_allow_no_script_and_are_not_kept(web: httpx.AsyncClient) -> None:
     for path in ("/", "/progress"):
         page = await web.get(path)

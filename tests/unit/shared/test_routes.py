@@ -17,6 +17,7 @@ from deploy.local.supervise import SERVICES
 from shared.keys import NAMES, load_key
 
 EVERY_SERVICE = {"GET /health", "GET /metrics", "GET /asyncapi.json"}
+ICON = "GET /favicon.ico"
 SIGN_IN = {"GET /auth/login", "GET /auth/callback", "POST /auth/logout"}
 PUBLIC = {
     "intake": {
@@ -28,10 +29,11 @@ PUBLIC = {
         "POST /progress",
         "POST /progress/evaluation",
         "GET /static/intake.css",
+        ICON,
     },
     "screening": {"GET /v1/similar"},
     "alerts": {*SIGN_IN},
-    "assessment": {"GET /assets/assessment.css", *SIGN_IN},
+    "assessment": {"GET /assets/assessment.css", ICON, *SIGN_IN},
 }
 AUDITED = {"intake", "screening", "alerts"}
 PAGES = {"assessment": {"GET /", "GET /units/{code}", "GET /petitions/{petition}"}}
@@ -69,6 +71,8 @@ async def test_no_route_passes_over_a_parameter_that_it_does_not_know(service: s
             method, _, path = place.partition(" ")
             answer = await client.request(method, re.sub(r"\{[^}]*\}", "x", path), params={"nonsense": "1"})
             assert (answer.status_code, answer.json()["code"]) == (422, "unknown-parameter"), place
+        if f"GET {ICON[4:]}" in set(places_of(app.routes)):
+            assert (await client.get(ICON[4:])).headers["content-type"] == "image/svg+xml"
         for page in {"/health", "/metrics", "/asyncapi.json", "/"} & {place[4:] for place in places_of(app.routes)}:
             assert (await client.get(page, params={"utm_source": "wechat"})).status_code != 422, page
 
