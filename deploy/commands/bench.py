@@ -35,6 +35,25 @@ def pipeline(
     bench(events, rate, seconds, json)
 
 
+@app.command("screen")
+def screen(
+    rate: Annotated[float, typer.Option(min=1, help="petitions a second")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="how long that rate is kept")] = 30,
+    json: Json = None,
+) -> None:
+    """Petition to the painted frame of a real browser, p50, p95, p99, beside the stream; needs a Chromium."""
+    from deploy.bench.chromium import BrowserMissingError
+    from deploy.bench.screen import bench
+
+    try:
+        met = bench(rate, seconds, json)
+    except BrowserMissingError as error:
+        typer.echo(f"cannot measure the screen: {error}", err=True)
+        raise typer.Exit(2) from None
+    if not met:
+        raise typer.Exit(1)
+
+
 @app.command("chaos")
 def chaos(
     events: Annotated[int, typer.Option(min=100)] = 20_000,

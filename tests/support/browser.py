@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from deploy.bench.chromium import ARGUMENTS
 from deploy.local.stack import Stack
 from shared.access import DEMO_COOKIE, Access, Principal
 from shared.clock import SystemClock
@@ -30,14 +31,6 @@ from tests.support import chromium
 from tests.support.alerts import AT, Alerts, flag
 from tests.support.spine import ROOT, until
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)

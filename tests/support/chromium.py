@@ -1,28 +1,11 @@
-"""Find the Chromium that the browser tests drive; as a program, try to install one."""
+"""A Chromium for the browser tests: as a program, try to install one where there is none."""
 
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find() -> str | None:
-    """Path of a Chromium on this machine, or None."""
-    named = os.environ.get("FENGQIAO_CHROMIUM")
-    if named:
-        return named if Path(named).exists() else None
-    return next((path for name in NAMES if (path := shutil.which(name))), None) or _playwrights_own()
-
-
-def _playwrights_own() -> str | None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if Path(path).exists() else None
+from deploy.bench.chromium import find
 
 
 def _try(*commands: list[str]) -> bool:

@@ -19,7 +19,7 @@ from services.alerts.stream import Hub
 from shared.access import Scope
 
 MOST: Final = 5000
-GATHER_S: Final = 0.1
+GATHER_S: Final = 0.02
 CHECK_S: Final = 2.0
 log = structlog.get_logger()
 

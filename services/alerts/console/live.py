@@ -62,6 +62,9 @@ class Live:
         self.choice = Choice.of(visitor.query)
         self.ready = False
         self._sent: dict[str, dict[str, Any]] = {}
+        self._lines: dict[str, tuple[Warning, int, dict[str, Any]]] = {}
+        self._chips: dict[str, tuple[ui.element, ui.label]] = {}
+        self._picture: object = None
         self._order: list[str] = []
         self._known: set[str] | None = None
         self._refilled = True
@@ -143,13 +146,24 @@ class Live:
             if self.choice.fits(warning, units) and may_see(visitor, warning)
         ]
 
+    def _rows(self, found: list[Warning], now: datetime) -> dict[str, dict[str, Any]]:
+        """Lines by id, drawn anew where the warning is another one or a minute has passed (trend, silences)."""
+        minute, before = int(now.timestamp() // 60), self._lines
+        self._lines = {
+            warning.id: had
+            if (had := before.get(warning.id)) is not None and had[0] is warning and had[1] == minute
+            else (warning, minute, row(self.visitor, warning, now))
+            for warning in found
+        }
+        return {id: line for id, (_, _, line) in self._lines.items()}
+
     async def news(self, _: set[str]) -> None:
         """Send what is different from what the browser has, and wait until it has taken it."""
         if not self.ready or not self.visitor.console.board.loaded.is_set():
             return  # an empty list would say that nothing is waiting
         now = self.visitor.console.desk.clock.now()
         found = self.visible(now)
-        rows = {warning.id: row(self.visitor, warning, now) for warning in found[:SHOWN]}
+        rows = self._rows(found[:SHOWN], now)
         put = [line for id, line in rows.items() if self._sent.get(id) != line]
         order = list(rows)
         ids = {warning.id for warning in found}
@@ -175,24 +189,32 @@ class Live:
         counts = {level: sum(w.level == level for w in shown) for level in LEVELS}
         waiting = sum(not w.answered for w in shown)
         picture = (tuple(counts.values()), waiting, self.choice.levels)
-        if getattr(self, "_picture", None) == picture:
+        if self._picture == picture:
             return
         self._picture = picture
-        self.counts.clear()
+        if not self._chips:
+            self._draw_counts()
+        for level, (chip, label) in self._chips.items():
+            on = level in self.choice.levels
+            chip.props(f'aria-pressed="{"true" if on else "false"}"')
+            chip.classes(add="on" if on else None, remove=None if on else "on")
+            label.set_text(str(counts[level]))
+        box, label = self._waiting
+        box.classes(add="some" if waiting else None, remove=None if waiting else "some")
+        label.set_text(str(waiting))
+
+    def _draw_counts(self) -> None:
+        visitor = self.visitor
         with self.counts:
-            for level, count in counts.items():
-                chip = ui.element("button").classes(f"fq-chip lv-{level}")
-                chip.props(f'type="button" aria-pressed="{"true" if level in self.choice.levels else "false"}"')
-                if level in self.choice.levels:
-                    chip.classes("on")
-                with chip:
+            for level in LEVELS:
+                with ui.element("button").classes(f"fq-chip lv-{level}").props('type="button"') as chip:
                     ui.label(visitor.label(LEVEL_NAMES, level))
-                    ui.label(str(count)).classes("n")
+                    self._chips[level] = (chip, ui.label().classes("n"))
                 if not visitor.wall:
                     chip.on("click", lambda _, level=level: self.choose(levels=self.choice.levels ^ {level}))
-            with ui.element("span").classes("fq-waiting" + (" some" if waiting else "")):
+            with ui.element("span").classes("fq-waiting") as box:
                 ui.label(visitor.t("待签收", "waiting"))
-                ui.label(str(waiting)).classes("n")
+                self._waiting = (box, ui.label().classes("n"))
 
     def _fresh(self, count: int) -> None:
         if self.visitor.wall:

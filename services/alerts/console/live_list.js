@@ -1,17 +1,18 @@
 // The live list. The server sends patches and waits for each to be answered; ages and due times tick here.
 const SPARK_W = 64, SPARK_H = 18;
+const WHEN = new Intl.DateTimeFormat('zh-CN', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'Asia/Shanghai', hour12: false });
 
 export default {
   template: `
-  <div class="fq-live" :class="{wall}" role="region" :aria-label="words.live">
+  <div class="fq-live" :class="{wall, lit: now % 2000 < 1000}" role="region" :aria-label="words.live">
     <div class="fq-live-head" aria-hidden="true">
       <span>{{ words.level }}</span><span>{{ words.matter }}</span><span>{{ words.place }}</span>
       <span>{{ words.people }}</span><span>{{ words.age }}</span><span>{{ words.step }}</span><span v-if="!wall">{{ words.act }}</span>
     </div>
     <div v-if="ready && !rows.length" class="fq-empty">{{ filtered ? words.none_filtered : words.none }}</div>
-    <div v-for="(row, i) in rows" :key="row.id" class="fq-row" :ref="'row' + i"
+    <div v-for="(row, i) in rows" :key="row.id" v-memo="[row, i, now, i === selected, fresh[row.id], busy[row.id]]" class="fq-row" :ref="'row' + i"
          :class="['lv-' + row.level, {selected: i === selected, fresh: fresh[row.id], waiting: !row.answered, drill: row.exercise}]"
-         :data-id="row.id" @click="select(i)">
+         :data-id="row.id" :data-version="row.version" @click="select(i)">
       <span class="fq-level" :title="row.levelName"><b>{{ row.level }}</b><i>{{ row.levelWord }}</i></span>
       <span class="fq-matter">
         <a :href="'/warnings/' + row.id" class="fq-title" :tabindex="0" @focus="selected = i">
@@ -26,7 +27,7 @@ export default {
         <svg v-if="row.spark.length" :width="sparkW" :height="sparkH" aria-hidden="true"><polyline :points="points(row.spark)"/></svg>
         <small :class="{up: row.day > 0}">{{ row.day > 0 ? '+' + row.day : '±0' }}<i>/24h</i></small>
       </span>
-      <span class="fq-age" :title="stamp(row.raised)">{{ span(now - row.raised) }}</span>
+      <span class="fq-age" :title="row.stamp">{{ span(now - row.raised) }}</span>
       <span class="fq-step" :class="due(row)"><template v-if="row.step">{{ row.step.what }}
         <small>{{ row.step.who }} · {{ row.step.due <= now ? words.late.replace('{t}', span(now - row.step.due)) : words.left.replace('{t}', span(row.step.due - now)) }}</small></template>
         <template v-else>—</template></span>
@@ -44,6 +45,7 @@ export default {
   mounted() {
     this.clock = setInterval(() => { this.now = Date.now() + this.skew; }, 1000);
     this.plainTitle = document.title;
+    this.told = 0;
     this.onKey = (event) => this.key(event);
     document.addEventListener('keydown', this.onKey);
     this.$emit('ready');
@@ -52,8 +54,8 @@ export default {
   methods: {
     patch(news) {
       this.skew = news.now - Date.now();
-      this.now = news.now;
-      for (const row of news.put) this.byId[row.id] = row;
+      if (!this.ready) this.now = news.now;  // then once a second only: each change of it draws every line anew
+      for (const row of news.put) { row.stamp = WHEN.format(row.raised); this.byId[row.id] = row; }
       if (news.order) {
         const kept = this.rows[this.selected]?.id;
         const shown = {};
@@ -77,6 +79,8 @@ export default {
     },
     badge() {
       const n = Object.keys(this.fresh).length;
+      if (n === this.told) return;
+      this.told = n;
       document.title = (n ? '(' + n + ') ' : '') + this.plainTitle;
       this.$emit('fresh', n);
     },
@@ -140,6 +144,5 @@ export default {
       if (s < 86400) return Math.floor(s / 3600) + w.h + (Math.floor(s % 3600 / 60) ? ' ' + Math.floor(s % 3600 / 60) + w.m : '');
       return Math.floor(s / 86400) + w.d + (Math.floor(s % 86400 / 3600) ? ' ' + Math.floor(s % 86400 / 3600) + w.h : '');
     },
-    stamp(ms) { return new Date(ms).toLocaleString('zh-CN', { timeZone: 'Asia/Shanghai', hour12: false }); },
   },
 };

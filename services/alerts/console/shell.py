@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,9 @@ from services.alerts.labels import INTERNAL
 from shared.access import STAFF
 
 BEAT_S: Final = 2.5
+REST_S: Final = 0.05
+"""least pause after a beat; one that took longer, here or in the browser, is followed by as long a pause"""
+TICK_S: Final = 0.5
 log = structlog.get_logger()
 CSS: Final = (Path(__file__).parent / "console.css").read_text(encoding="utf-8")
 ROLES: Final = {
@@ -88,6 +92,7 @@ class Page:
         self._wanted: list[News] = []
         self._task: asyncio.Task[None] | None = None
         self._watch: Watch | None = None
+        self._ticked: tuple[str | None, float] = (None, 0.0)
         self.pulse: PulseLine
 
     def on_news(self, heard: News) -> None:
@@ -117,8 +122,9 @@ class Page:
             await self._beat(watch, set())
             while not self.client.is_deleted:
                 ids = await watch.news(BEAT_S)
+                began = time.monotonic()
                 await self._beat(watch, ids)
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(max(REST_S, time.monotonic() - began))
 
     async def _beat(self, watch: Watch, ids: set[str]) -> None:
         visitor = self.visitor
@@ -134,15 +140,23 @@ class Page:
         try:
             for heard in self._wanted:
                 await heard(ids)
-            pulse = visitor.console.board.pulse
-            now = millis(visitor.console.desk.clock.now())
-            news = {"now": now, "trouble": pulse.trouble, "last": millis(pulse.last_at)}
-            await self.pulse.run_method("tick", news, timeout=8)
+            await self._tick(quiet=not ids)
         except TimeoutError:  # the browser is busy or away; what changed is told again
             watch.changed |= ids
         except Exception as error:  # the store is away: the line says so, and the page tries again
             watch.changed |= ids
             log.warning("console_page_waits", error=type(error).__name__)
+
+    async def _tick(self, *, quiet: bool) -> None:
+        """Move the line under the head; among many beats at once not at every one."""
+        pulse = self.visitor.console.board.pulse
+        began = time.monotonic()
+        if not quiet and pulse.trouble == self._ticked[0] and began - self._ticked[1] < TICK_S:
+            return
+        now = millis(self.visitor.console.desk.clock.now())
+        news = {"now": now, "trouble": pulse.trouble, "last": millis(pulse.last_at)}
+        await self.pulse.run_method("tick", news, timeout=8)
+        self._ticked = (pulse.trouble, began)
 
 
 def add_page(holder: list[Console], path: str, zh: str, en: str, build: Build, permission: str) -> None:
