@@ -1,4 +1,4 @@
-"""What the console asks other services for, in its visitor's name: a petition's text, a contest of a flag."""
+"""What the console asks other services for, in its visitor's name: a petition's text, a matter, what staff decide of it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,40 @@ class Remote:
 
     async def contest(self, who: Principal, flag_id: str, reason: str) -> dict[str, Any]:
         """Say that a flag is wrong. Raises `RemoteError`."""
-        address = f"{self.screening}/v1/flags/{quote(flag_id, safe='')}/contest"
-        return await self._ask(who, "POST", address, {"reason": reason})
+        return await self._ask(who, "POST", f"{self._flag(flag_id)}/contest", {"reason": reason})
+
+    async def resolve(self, who: Principal, flag_id: str, outcome: str, reason: str) -> dict[str, Any]:
+        """Decide a contest: `upheld` or `withdrawn`. Raises `RemoteError`."""
+        body = {"outcome": outcome, "reason": reason}
+        return await self._ask(who, "POST", f"{self._flag(flag_id)}/contest/resolve", body)
+
+    async def flag(self, who: Principal, flag_id: str) -> dict[str, Any]:
+        """A flag with its contest. Raises `RemoteError`."""
+        return await self._ask(who, "GET", self._flag(flag_id))
+
+    async def matter(self, who: Principal, matter: str) -> dict[str, Any]:
+        """A matter with its petitions (no text), merges and decisions. Raises `RemoteError`."""
+        return await self._ask(who, "GET", self._matter(matter))
+
+    async def matters(self, who: Principal, county: str) -> list[dict[str, Any]]:
+        """The 200 matters of a county that were last active. Raises `RemoteError`."""
+        query = f"jurisdiction={quote(county, safe='')}&at_least=1&limit=200"
+        rows: list[dict[str, Any]] = (await self._ask(who, "GET", f"{self.screening}/v1/matters?{query}"))["items"]
+        return rows
+
+    async def merge(self, who: Principal, matter: str, other: str, reason: str) -> dict[str, Any]:
+        """Have a matter take in another. Raises `RemoteError`."""
+        return await self._ask(who, "POST", f"{self._matter(matter)}/merge", {"other": other, "reason": reason})
+
+    async def split(self, who: Principal, matter: str, petitions: list[str], reason: str) -> dict[str, Any]:
+        """Have petitions be another matter. Raises `RemoteError`."""
+        return await self._ask(who, "POST", f"{self._matter(matter)}/split", {"petitions": petitions, "reason": reason})
+
+    def _flag(self, id: str) -> str:
+        return f"{self.screening}/v1/flags/{quote(id, safe='')}"
+
+    def _matter(self, id: str) -> str:
+        return f"{self.screening}/v1/matters/{quote(id, safe='')}"
 
     async def _ask(self, who: Principal, method: str, address: str, body: Any = None) -> dict[str, Any]:
         url = httpx.URL(address)

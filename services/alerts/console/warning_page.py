@@ -7,19 +7,15 @@ from nicegui import ElementFilter, events, ui
 from services.alerts import queries
 from services.alerts.console import follow, panels
 from services.alerts.console.actions import KEYS, Actions
-from services.alerts.console.forms import Form, reason_input
+from services.alerts.console.matter import Matter
 from services.alerts.console.petitions import Petitions
-from services.alerts.console.remote import RemoteError
 from services.alerts.console.report_form import open_report
 from services.alerts.console.shell import Page
-from services.alerts.console.visitor import SignedOut, Visitor, moment
+from services.alerts.console.visitor import Visitor, moment
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Missing
 from services.alerts.labels import EXERCISE, INTERNAL, LEVELS, STATES
 from services.alerts.queries import Detail
-
-NOT_FLAGGED: tuple[str, ...] = ("overdue", "near_deadline")
-"""Findings of assessment: they have no flag of screening to contest."""
 
 
 class WarningPage:
@@ -32,6 +28,7 @@ class WarningPage:
         self.place = ui.element("div").classes("fq-warning")
         self.actions = Actions(visitor, lambda: self.detail.warning, self.renew)
         self.petitions = Petitions(visitor, self.actions.box)
+        self.matter = Matter(visitor, self.actions.box, lambda: self.detail.warning)
         page.on_news(self._news)
         ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])  # a button in focus takes no letter
         self.draw()
@@ -77,12 +74,15 @@ class WarningPage:
                 with ui.element("div").classes("fq-left"):
                     with panels.card(t("为什么预警", "Why it was raised"), "fq-why"):
                         panels.why(visitor, warning)
-                        self._contest_button()
+                        contest = ui.element("div").classes("fq-contest-place")
                     with panels.card(t("人数变化", "Petitioners over time"), "fq-over-time"):
                         panels.chart(visitor, self.detail)
                     count = len(warning.flag.petition_ids)
                     with panels.card(t(f"证据与信访件（{count}）", f"Evidence and petitions ({count})"), "fq-evidence"):
                         self.petitions.draw(warning)
+                    if self.matter.flagged:
+                        with panels.card(t("事项的合并与拆分", "The matter: merging, splitting"), "fq-matter-card"):
+                            self.matter.draw(contest)
                     with panels.card(t("相似的以往事项", "Like it, before"), "fq-alike"):
                         panels.similar(visitor, self.detail)
                 with ui.element("div").classes("fq-right"):
@@ -133,36 +133,6 @@ class WarningPage:
     def _report(self) -> None:
         with self.actions.box:
             open_report(self.visitor, self.warning.id)
-
-    def _contest_button(self) -> None:
-        warning, t = self.warning, self.visitor.t
-        if not warning.exercise and warning.kind not in NOT_FLAGGED and self.visitor.may("warnings.carry_out"):
-            button = ui.button(t("对研判提出异议", "Contest this flag"), on_click=self._contest)
-            button.props("flat dense no-caps").classes("fq-contest")
-
-    def _contest(self) -> None:
-        visitor, t, flag = self.visitor, self.visitor.t, self.warning.flag
-
-        async def send() -> bool:
-            try:
-                visitor.use()
-                await visitor.console.remote.contest(visitor.who, flag.flag_id, (reason.value or "").strip())
-            except SignedOut:
-                ui.navigate.to(f"/auth/login?next=/warnings/{self.warning.id}")
-                return False
-            except RemoteError as error:
-                words = {
-                    "unreachable": t("研判系统无响应，请稍后再试。", "Screening does not answer; try again."),
-                    "contest-open": t("该研判已有异议待裁定。", "This flag is contested already."),
-                    "invalid-request": t("请填写理由。", "Say why."),
-                }
-                ui.notify(words.get(error.code, error.code), type="warning", position="top")
-                return False
-            ui.notify(t("异议已提交，由领导裁定。", "Contested; a leader decides."), type="positive", position="top")
-            return True
-
-        with self.actions.box, Form(visitor, t("对研判提出异议", "Contest this flag"), t("提交", "Contest"), send):
-            reason = reason_input(visitor)
 
 
 async def build(visitor: Visitor, page: Page) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from services.alerts.console.board import Board
+from services.alerts.console.remote import Remote
+from services.alerts.console.visitor import Console, Visitor
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Desk, Order, take
 from services.alerts.policy import load_escalations, load_plans
 from services.alerts.ports import Filter
 from services.alerts.signals import Heard, on_findings, on_flags
+from services.alerts.stream import Hub
 from services.alerts.timing import fire_due
-from shared.access import Principal, Scope
+from shared.access import Access, Principal, Scope
 from shared.clock import FixedClock
 from shared.directory import directory
 from shared.events import FlagData
+from shared.tokens import SharedKey, TokenReader
 from tests.support.alerts import AT
 from tests.support.memory_alerts import MemoryStore
 
@@ -66,3 +71,23 @@ class Bench:
     def told(self, reason: str | None = None) -> list[str]:
         """Ids of messages in order of their making."""
         return [d.id for d in self.store.s.deliveries.values() if reason in (None, d.reason)]
+
+
+def access_of(clock: FixedClock, *, demo: bool = False, gone: frozenset[str] = frozenset()) -> Access:
+    reader = TokenReader(SharedKey(b"t" * 32), "issuer", "fengqiao", clock)
+    return Access(
+        reader=reader, session_key=b"s" * 32, clock=clock, units=directory(), demo=demo, deactivated=lambda: gone
+    )
+
+
+async def signed_in(access: Access, who: Principal) -> Principal:
+    """The same principal, come by a session cookie."""
+    return await access.session_token(access.session_of(who))
+
+
+async def visitor_of(room: Bench, who: Principal = OFFICER, *, lang: Any = "zh", **more: Any) -> Visitor:
+    access = more.pop("access", None) or access_of(room.clock)
+    board = more.pop("board", None) or Board(room.desk, Hub(room.store))
+    console = Console(room.desk, access, board, Remote(access, "", ""), {})
+    principal = await signed_in(access, who)
+    return Visitor(console, principal, lang, dark=False, wall=False, address="/", used_at=room.clock.now(), **more)

@@ -10,50 +10,27 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Request
+from fastapi import Request
 
 from services.alerts import queries
 from services.alerts.console import panels
 from services.alerts.console.board import Board
 from services.alerts.console.map import areas, picture
-from services.alerts.console.remote import Remote, RemoteError
+from services.alerts.console.remote import Remote
 from services.alerts.console.rows import Choice, may_see, next_act, row, spark
 from services.alerts.console.visitor import Console, SignedOut, Visitor, arrive
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Warning
 from services.alerts.reports import of_warning
 from services.alerts.stream import Hub
-from shared.access import COOKIE, Access, Principal, require
-from shared.clock import FixedClock
+from shared.access import COOKIE, Principal
 from shared.directory import directory
 from shared.mongo import Unavailable
-from shared.tokens import SharedKey, TokenReader
-from shared.web import install
 from tests.support.alerts import BUREAU, finding, flag
-from tests.unit.alerts.desk import OFFICER, Bench
+from tests.unit.alerts.desk import OFFICER, Bench, access_of, visitor_of
 
 CHINESE = re.compile("[\u3400-\u9fff]")
 UNIT = Principal("unit.a", "unit", BUREAU)
-
-
-def access_of(clock: FixedClock, *, demo: bool = False, gone: frozenset[str] = frozenset()) -> Access:
-    reader = TokenReader(SharedKey(b"t" * 32), "issuer", "fengqiao", clock)
-    return Access(
-        reader=reader, session_key=b"s" * 32, clock=clock, units=directory(), demo=demo, deactivated=lambda: gone
-    )
-
-
-async def signed_in(access: Access, who: Principal) -> Principal:
-    """The same principal, come by a session cookie."""
-    return await access.session_token(access.session_of(who))
-
-
-async def visitor_of(room: Bench, who: Principal = OFFICER, *, lang: Any = "zh", **more: Any) -> Visitor:
-    access = more.pop("access", None) or access_of(room.clock)
-    board = more.pop("board", None) or Board(room.desk, Hub(room.store))
-    console = Console(room.desk, access, board, Remote(access, "", ""), {})
-    principal = await signed_in(access, who)
-    return Visitor(console, principal, lang, dark=False, wall=False, address="/", used_at=room.clock.now(), **more)
 
 
 async def raised(room: Bench, **more: Any) -> Warning:
@@ -305,39 +282,6 @@ async def test_the_loser_reads_who_won() -> None:
         await room.take(warning, "settle", reason="已了结", expected_version=1)
     assert "officer.b 已在" in (await visitor_of(room)).refusal(refused.value)
     assert "officer.b was first" in (await visitor_of(room, lang="en")).refusal(refused.value)
-
-
-# -- other services -------------------------------------------------------------------------------------------------------
-
-
-async def test_other_services_are_asked_in_the_visitors_name() -> None:
-    room = Bench()
-    access = access_of(room.clock)
-    app = FastAPI()
-    install(app)
-
-    @app.get("/v1/petitions/{id}")
-    async def petition(id: str, who: Principal = Depends(require(access, "unit"))) -> dict[str, str | None]:
-        return {"petition_id": id, "by": who.account, "unit": who.unit}
-
-    @app.post("/v1/flags/{id}/contest", status_code=201)
-    async def contest(id: str, who: Principal = Depends(require(access))) -> dict[str, str]:
-        return {"flag": id, "by": who.account}
-
-    def client() -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app))
-
-    remote = Remote(access, "http://intake:8001", "http://screening:8002", client)
-    who = await signed_in(access, UNIT)
-    assert await remote.petition(who, "p1") == {"petition_id": "p1", "by": "unit.a", "unit": BUREAU}
-    assert (await remote.contest(who, "f1", "重复"))["by"] == "unit.a"
-    with pytest.raises(RemoteError) as refused:
-        await remote.petition(await signed_in(access, OFFICER), "p1")
-    assert refused.value.code == "role-not-allowed"
-    away = Remote(access, "http://127.0.0.1:9", "http://127.0.0.1:9")
-    with pytest.raises(RemoteError) as refused:
-        await away.petition(who, "p1")
-    assert refused.value.code == "unreachable"
 
 
 # -- the map --------------------------------------------------------------------------------------------------------------
