@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -71,18 +71,29 @@ def _row(line: bytes, *, labelled: bool) -> Row | str:
 
 
 def _usable(path: Path, *, labelled: bool) -> list[Row]:
-    if not path.is_file():
-        err.print(f"{path}: no such file", style="red", markup=False, highlight=False)
-        raise typer.Exit(2)
+    if path.is_dir():
+        _refuse(f"{path} is a directory; give a file of JSON lines in it")
+    if not path.exists():
+        _refuse(f"{path}: no such file")
     rows, bad = read_rows(path, labelled=labelled)
     for number, reason in bad[:SHOWN_BAD_ROWS]:
         err.print(f"{path.name} row {number}: {reason}", style="yellow", markup=False, highlight=False)
     if bad:
         err.print(f"{path.name}: {len(bad)} rows left out, {len(rows)} used", markup=False, highlight=False)
     if not rows:
-        err.print(f"{path}: no usable row", style="red", markup=False, highlight=False)
-        raise typer.Exit(2)
+        _refuse(f"{path}: no usable row; each line is a JSON object with key, text{' and label' if labelled else ''}")
     return rows
+
+
+def _refuse(line: str) -> NoReturn:
+    """End with one line that says what to do, before anything was worked out or written."""
+    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def _to_be_written(path: Path) -> None:
+    if path.is_dir():
+        _refuse(f"--out {path} is a directory; name a file in it")
 
 
 def _texts(path: Path | None) -> list[str]:
@@ -100,6 +111,7 @@ def train_command(
     from shared.classifier import TrainingError, train
     from shared.classifier_file import save
 
+    _to_be_written(model)
     rows = _usable(file, labelled=True)
     with Progress(console=err, transient=True) as bar:
         task = bar.add_task("train", total=1.0)
@@ -127,6 +139,7 @@ def predict_command(
     """Label a file; a low-confidence answer has needs_person true (需要人工判断)."""
     from shared.classifier_file import ModelFileError, load
 
+    _to_be_written(target)
     try:
         classifier = load(model)
     except ModelFileError as error:

@@ -50,7 +50,7 @@ def clocks(
         raise typer.Exit(2) from None
     ledger, bad, written = Ledger(), 0, 0
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         reading = progress.add_task("reading", total=events.stat().st_size)
         with events.open("rb") as source:
             number = 0
@@ -66,6 +66,9 @@ def clocks(
                 if number % 500 == 0:
                     progress.update(reading, completed=source.tell())
         progress.update(reading, completed=events.stat().st_size)
+        if not len(ledger) and not bad:
+            console.print(f"{events} holds no event; each line is a CloudEvent of petition.events.v1", markup=False)
+            raise typer.Exit(2)
         working = progress.add_task("working out", total=len(ledger))
         partial = out.with_name(out.name + ".partial")
         with partial.open("wb") as sink:

@@ -13,6 +13,10 @@ app = typer.Typer(help="Make key and password files, and hand them out.", no_arg
 @app.command("init")
 def init(directory: Annotated[Path, typer.Argument(help="where the secret files are kept")]) -> None:
     """Make the secret files that DIRECTORY lacks; those that are there stay as they are."""
+    taken = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
+    if taken is not None:
+        typer.echo(f"{taken} is a file; name a directory, which is made where it is missing", err=True)
+        raise typer.Exit(2)
     try:
         made = secret_files.init(directory)
     except secret_files.SecretError as error:

@@ -79,6 +79,16 @@ def test_a_moment_that_is_none_is_refused(tmp_path: Path, bad: str) -> None:
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_a_file_without_an_event_is_refused(tmp_path: Path, content: bytes) -> None:
+    source, out = tmp_path / "events.jsonl", tmp_path / "o"
+    source.write_bytes(content)
+    result = CliRunner().invoke(app, ["clocks", str(source), "--as-of", "2026-01-01", "--out", str(out)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [f"{source} holds no event; each line is a CloudEvent of petition.events.v1"]
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_bad_rules_are_named(tmp_path: Path) -> None:
     source, rules = tmp_path / "events.jsonl", tmp_path / "rules.yaml"
     source.write_bytes(b"")

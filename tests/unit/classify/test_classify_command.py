@@ -111,6 +111,21 @@ def test_a_missing_file_ends_with_2(tmp_path: Path):
     assert (result.exit_code, "no such file" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("train", "--out"), ("predict", "--model", "{m}", "--out"), ("evaluate", "--json")])
+def test_a_directory_in_place_of_the_file_ends_with_2_and_says_so(tmp_path: Path, model: Path, words: tuple[str, ...]):
+    command, *more = (word.format(m=model) for word in words)
+    result = run(command, tmp_path, *more, tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [f"{tmp_path} is a directory; give a file of JSON lines in it"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_to_write_to_is_refused_before_the_work(tmp_path: Path, model: Path, labelled: Path):
+    for words in (("train", labelled), ("predict", labelled, "--model", model)):
+        result = run(*words, "--out", tmp_path)
+        assert (result.exit_code, result.stderr.strip()) == (2, f"--out {tmp_path} is a directory; name a file in it")
+
+
 def test_evaluate_prints_both_figures_and_writes_them(tmp_path: Path, labelled: Path):
     unlabelled = write(tmp_path / "u.jsonl", [{"key": n, "text": text} for n, text in enumerate(TEXTS)])
     result = run("evaluate", labelled, "--folds", 3, "--unlabelled", unlabelled, "--json", tmp_path / "f.json")

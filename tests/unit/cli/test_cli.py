@@ -38,7 +38,15 @@ def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.touch()
     done = subprocess.run(
-        [sys.executable, "-c", "from deploy.cli import main; main()", "secrets", "init", str(taken)],
+        [
+            sys.executable,
+            "-c",
+            "from deploy.cli import main; main()",
+            "secrets",
+            "deliver",
+            str(tmp_path / "s"),
+            str(taken),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -46,3 +54,12 @@ def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("fengqiao: ") and str(taken) in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("below", ["", "deeper/secrets"])
+def test_secrets_in_place_of_a_file_are_refused(tmp_path: Path, below: str) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    result = CliRunner().invoke(app, ["secrets", "init", str(taken / below)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [f"{taken} is a file; name a directory, which is made where it is missing"]
