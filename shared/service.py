@@ -82,6 +82,7 @@ class Service:
         self._tickers: list[tuple[str, float, Work, bool]] = []
         self._starts: list[Work] = []
         self._stops: list[Work] = []
+        self._warnings: list[Callable[[], str | None]] = []
         self._indexes: dict[str, list[IndexModel]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._connected = False
@@ -122,6 +123,10 @@ class Service:
         """Declare collections and their indexes; they are made at start where missing."""
         for collection, models in indexes.items():
             self._indexes.setdefault(collection, []).extend(models)
+
+    def warn(self, trouble: Callable[[], str | None]) -> None:
+        """Ask this for what is wrong though the work goes on: `/health` says it, and stays 200, for a restart mends nothing."""
+        self._warnings.append(trouble)
 
     def on_start(self, work: Work) -> None:
         """Run this once the database answers."""
@@ -237,7 +242,7 @@ class Service:
         return max((silent for consumer in self._consumers if (silent := consumer.silent_s()) is not None), default=0.0)
 
     async def _health(self) -> JSONResponse:
-        """200 while it does its work, 503 with the reasons when it does not."""
+        """200 while it does its work, 503 with the reasons when it does not; warnings change neither."""
         reasons: list[str] = [] if self._ready else ["starting"]
         try:
             await asyncio.wait_for(self.mongo.ping(), 2)
@@ -252,6 +257,7 @@ class Service:
             "instance": self.instance,
             "status": "unhealthy" if reasons else "healthy",
             "reasons": reasons,
+            "warnings": [told for trouble in self._warnings if (told := trouble())],
             "lag": {c.who.topic: sum(c.lag().values()) for c in self._consumers},
         }
         return JSONResponse(body, status_code=503 if reasons else 200)

@@ -6,10 +6,8 @@ Signed is `timestamp \n METHOD \n path?query \n sha256(body) \n nonce`; headers 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
 from fastapi import Request
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.access import Principal
 from shared.clock import Clock
 from shared.mongo import ASCENDING, DuplicateKeyError, IndexModel, Mongo
 from shared.web import Problem
+
+log = structlog.get_logger(__name__)
 
 WINDOW_S: Final = 300
 KEEP_NONCE_S: Final = 900
@@ -125,30 +127,84 @@ class SignedRequests:
         return Principal(f"channel.{key.channel}", "channel", None, key.jurisdiction)
 
 
+class KeyFileError(ValueError):
+    """A key file that cannot be used: which key, which field, what is wrong. Never a value."""
+
+
+class _KeyRow(BaseModel):
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    channel: str = Field(min_length=1, max_length=60)
+    secret: Base64Bytes = Field(min_length=16, strict=False)
+    jurisdiction: str | None = Field(default=None, pattern=r"^[0-9]{6}$")
+
+
+_ROWS: Final = TypeAdapter(dict[str, _KeyRow], config=ConfigDict(hide_input_in_errors=True))
+
+
 class KeyFile:
     """Channel keys in `channel_keys.json` of the secrets directory, read again whenever the file changes.
 
-    `{"key id": {"channel": slug, "secret": base64, "jurisdiction": county code or absent}}`
+    `{"key id": {"channel": slug, "secret": base64, "jurisdiction": county code or absent}}`. While the file cannot be read
+    the keys that were read before stay in force: a slip in an edit stops no channel.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read: tuple[float, dict[str, ChannelKey]] = (-1.0, {})
+        self._seen: tuple[int, ...] | None = None
+        self._keys: dict[str, ChannelKey] = {}
+        self._wrong: str | None = None
+
+    def load(self) -> None:
+        """Read it at the start, when there are no keys before; raises `KeyFileError`."""
+        self._look()
+        if self._wrong is not None or self._seen is None:
+            raise KeyFileError(f"{self._path}: {self._wrong or 'there is no such file'}")
 
     def __call__(self, key_id: str) -> ChannelKey | None:
         """The key of that id."""
+        self._look()
+        return self._keys.get(key_id)
+
+    def trouble(self) -> str | None:
+        """What is wrong with the file now, for `/health`; None while its keys are those in force."""
+        self._look()
+        return f"channel keys: {self._wrong}; those read before stay in force" if self._wrong else None
+
+    def _look(self) -> None:
         try:
-            changed = self._path.stat().st_mtime
-        except FileNotFoundError:
-            return None
-        if changed != self._read[0]:
-            rows = json.loads(self._path.read_text(encoding="utf-8"))
-            keys = {
-                id: ChannelKey(id, row["channel"], base64.b64decode(row["secret"]), row.get("jurisdiction"))
-                for id, row in rows.items()
-            }
-            self._read = (changed, keys)
-        return self._read[1].get(key_id)
+            state = self._path.stat()
+            seen = (state.st_mtime_ns, state.st_size, state.st_ino)
+        except OSError as error:
+            if self._seen is not None:
+                self._seen = None
+                self._refuse("the file is gone" if isinstance(error, FileNotFoundError) else "the file cannot be read")
+            return
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._keys = _read_keys(self._path)
+        except (OSError, KeyFileError) as error:
+            self._refuse(str(error) if isinstance(error, KeyFileError) else "the file cannot be read")
+            return
+        if self._wrong is not None:
+            log.info("channel_keys_read", keys=len(self._keys))
+        self._wrong = None
+
+    def _refuse(self, wrong: str) -> None:
+        self._wrong = wrong
+        log.error("channel_keys_refused", reason=wrong, in_force=len(self._keys))
+
+
+def _read_keys(path: Path) -> dict[str, ChannelKey]:
+    try:
+        rows = _ROWS.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise KeyFileError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+    return {id: ChannelKey(id, row.channel, row.secret, row.jurisdiction) for id, row in rows.items()}
 
 
 def _refused(code: str, detail: str) -> Problem:

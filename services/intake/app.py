@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -52,8 +51,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.indexes({**INDEXES, **signing.INDEXES})
     install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
     access = Access.of(settings, service.clock, units)
-    find = channel_keys(settings.channel_keys)
-    signed = signing.SignedRequests(find, signing.MongoNonces(service.mongo), service.clock)
+    keys = channel_keys(settings.channel_keys)
+    if keys is not None:
+        service.warn(keys.trouble)
+    signed = signing.SignedRequests(keys or no_key, signing.MongoNonces(service.mongo), service.clock)
     channels = Channels(access, signed, settings.opened())
     add_routes(service.app, intake, access, throttle, channels)
     service.app.include_router(imports_router(intake, channels))
@@ -69,13 +70,18 @@ def _signals(title: str, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(signal.slug for signal in signals.find(title, text)))
 
 
-def channel_keys(file: Path | None) -> Callable[[str], signing.ChannelKey | None]:
-    """Finds the key of an id in `file`, which is read now for its errors to be seen; no key without a file."""
+def channel_keys(file: Path | None) -> signing.KeyFile | None:
+    """The keys of `file`, which is read now: one that cannot be used stops the start. Raises `KeyFileError`."""
     if file is None:
-        return lambda _: None
-    find = signing.KeyFile(file)
-    find("")
-    return find
+        return None
+    keys = signing.KeyFile(file)
+    keys.load()
+    return keys
+
+
+def no_key(_: str) -> signing.ChannelKey | None:
+    """No channel has a key."""
+    return None
 
 
 def proposer(file: Path | None) -> Propose:

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from services.intake.app import channel_keys
+from services.intake.app import channel_keys, create_app
 from services.intake.handlers import Intake
 from services.intake.settings import OPEN_CHANNELS, Settings
-from shared.signing import ChannelKey, signed_headers
+from shared.signing import ChannelKey, KeyFileError, signed_headers
 from tests.support.intake import COUNTY, NOW, bearer, client_of, make_app, make_intake, petition_body
 from tests.support.memory_intake import MemoryStore, Tables
 
@@ -177,8 +177,54 @@ def test_keys_come_from_the_file_that_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         Settings(channel_keys=path)
     path.write_text(json.dumps({"a": {"channel": "letter", "secret": base64.b64encode(b"s" * 32).decode()}}))
-    assert channel_keys(Settings(channel_keys=path).channel_keys)("a") == ChannelKey("a", "letter", b"s" * 32)
-    assert channel_keys(None)("a") is None
-    path.write_text("{")
-    with pytest.raises(json.JSONDecodeError):
-        channel_keys(path)
+    keys = channel_keys(Settings(channel_keys=path).channel_keys)
+    assert keys is not None
+    assert keys("a") == ChannelKey("a", "letter", b"s" * 32)
+    assert channel_keys(None) is None
+    for bad in ("{", "", "[]", '{"a": {"channel": "letter"}}', '{"a": {"channel": "letter", "secret": "aGg="}}'):
+        path.write_text(bad)
+        with pytest.raises(KeyFileError) as error:
+            channel_keys(path)
+        assert str(path) in str(error.value)
+        assert "aGg=" not in str(error.value)
+
+
+async def test_a_slip_in_the_key_file_stops_no_channel_and_shows_in_health(tmp_path: Path) -> None:
+    path = tmp_path / "channel_keys.json"
+
+    def write(text: str) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    def row(secret: bytes) -> str:
+        return json.dumps({"a": {"channel": "letter", "secret": base64.b64encode(secret).decode()}})
+
+    write(row(b"s" * 32))
+    settings = Settings(
+        env="demo",
+        secrets=tmp_path,
+        channel_keys=path,
+        kafka="127.0.0.1:1",
+        mongo="mongodb://127.0.0.1:1/?replicaSet=no",
+    )
+    keys = channel_keys(path)
+    assert keys is not None
+    health = create_app(settings)
+
+    async def warnings() -> list[str]:
+        async with client_of(health) as client:
+            return list((await client.get("/health")).json()["warnings"])
+
+    for bad in (row(b"n" * 32)[:-3], "", '{"a": {"channel": "letter", "secret": 5}}'):
+        write(bad)
+        assert keys("a") == ChannelKey("a", "letter", b"s" * 32)
+        assert keys.trouble()
+    [told] = await warnings()
+    assert "a.secret" in told
+    path.unlink()
+    assert keys("a") == ChannelKey("a", "letter", b"s" * 32)
+    assert "gone" in (keys.trouble() or "")
+    write(row(b"n" * 32))
+    assert keys("a") == ChannelKey("a", "letter", b"n" * 32)
+    assert (keys.trouble(), await warnings()) == (None, [])
+    write("{}")
+    assert keys("a") is None
