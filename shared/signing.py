@@ -154,17 +154,24 @@ class KeyFile:
         self._seen: tuple[int, ...] | None = None
         self._keys: dict[str, ChannelKey] = {}
         self._wrong: str | None = None
+        self._loaded = False
 
     def load(self) -> None:
         """Read it at the start, when there are no keys before; raises `KeyFileError`."""
         self._look()
         if self._wrong is not None or self._seen is None:
             raise KeyFileError(f"{self._path}: {self._wrong or 'there is no such file'}")
+        self._loaded = True
 
     def __call__(self, key_id: str) -> ChannelKey | None:
         """The key of that id."""
         self._look()
         return self._keys.get(key_id)
+
+    def of_channel(self, channel: str) -> ChannelKey | None:
+        """A key of that channel, for a client that signs; the first of the file."""
+        self._look()
+        return next((key for key in self._keys.values() if key.channel == channel), None)
 
     def trouble(self) -> str | None:
         """What is wrong with the file now, for `/health`; None while its keys are those in force."""
@@ -194,7 +201,8 @@ class KeyFile:
 
     def _refuse(self, wrong: str) -> None:
         self._wrong = wrong
-        log.error("channel_keys_refused", reason=wrong, in_force=len(self._keys))
+        if self._loaded:  # before, `load` says it
+            log.error("channel_keys_refused", reason=wrong, in_force=len(self._keys))
 
 
 def _read_keys(path: Path) -> dict[str, ChannelKey]:

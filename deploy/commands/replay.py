@@ -7,9 +7,10 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,7 +23,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from shared.clock import Clock, SystemClock
 from shared.messages import BadRow, Message, MessageFileError, kind_of, read_mapping, read_messages
+from shared.signing import ChannelKey, KeyFile, signed_headers
 from shared.yamlfile import ConfigError
 
 READY: Final = Path(".fengqiao/ready.json")
@@ -91,6 +94,61 @@ def request_of(message: Message, *, channel: str, jurisdiction: str, name: str) 
         body["petitioner_ref"] = message.petitioner
     digest = hashlib.sha256(f"{name}\x1f{message.id}".encode()).hexdigest()
     return f"replay-{digest[:40]}", body
+
+
+class Bearer(httpx.Auth):
+    """Sends an account's token with each request."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+class Signed(httpx.Auth):
+    """Signs each request anew with a channel's key, also one that is sent again."""
+
+    requires_request_body = True
+
+    def __init__(self, key: ChannelKey, clock: Clock | None = None) -> None:
+        self._key = key
+        self._clock = clock or SystemClock()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the four headers."""
+        request.headers.update(
+            signed_headers(
+                self._key.id,
+                self._key.secret,
+                at=self._clock.now(),
+                method=request.method,
+                target=request.url.raw_path.decode("ascii"),
+                body=request.content,
+                nonce=secrets.token_hex(16),
+            )
+        )
+        yield request
+
+
+def credentials(token: str, key_file: Path | None, channel: str) -> httpx.Auth | None:
+    """How the requests say who sends them; None for an open channel. Raises `ValueError`, which quotes no secret."""
+    if token and key_file is not None:
+        raise ValueError("give --token or --channel-key, not both")
+    if token:
+        if not token.isascii() or any(character.isspace() for character in token):
+            raise ValueError("--token is one word, as the issuer gave it")
+        return Bearer(token)
+    if key_file is None:
+        return None
+    keys = KeyFile(key_file)
+    keys.load()
+    key = keys.of_channel(channel)
+    if key is None:
+        raise ValueError(f"{key_file} holds no key of the channel {channel}; --channel names another")
+    return Signed(key)
 
 
 class Sender:
@@ -194,13 +252,16 @@ async def run(
     name: str,
     concurrency: int,
     told: Callable[[Outcome], None],
+    auth: httpx.Auth | None = None,
 ) -> Outcome:
     """Replay rows against one intake."""
     outcome = Outcome()
     trust = httpx.create_ssl_context()
     async with contextlib.AsyncExitStack() as opened:
         clients = [
-            await opened.enter_async_context(httpx.AsyncClient(base_url=base_url, verify=trust, timeout=30.0))
+            await opened.enter_async_context(
+                httpx.AsyncClient(base_url=base_url, verify=trust, timeout=30.0, auth=auth)
+            )
             for _ in range(concurrency)
         ]
         sender = Sender(clients, outcome, lambda: told(outcome))
@@ -231,6 +292,18 @@ def replay(
     channel: Annotated[str, typer.Option(help="channel the messages came by")] = "web_portal",
     ready_file: Annotated[Path, typer.Option(help="ready file of `fengqiao up`")] = READY,
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="requests under way at once")] = 48,
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="FENGQIAO_TOKEN", show_envvar=True, help="bearer token of an account that may file by the channel"
+        ),
+    ] = "",
+    channel_key: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="key file like the intake's CHANNEL_KEYS; the channel's key signs"
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="name of the source; the same name and row id are the same petition")] = "",
 ) -> None:
     """Feed a file of messages through the intake in the order of their time. Safe to run again: what is there stays."""
@@ -250,21 +323,30 @@ def replay(
         )
         raise typer.Exit(2) from None
     try:
+        auth = credentials(token, channel_key, channel)
+    except ValueError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(2) from None
+    try:
         names = read_mapping(mapping) if mapping else None
         kind_of(file.name)
-        outcome = _replay(file, names, base_url, pace, channel, jurisdiction, name or file.stem, concurrency, console)
+        rows = in_time_order(read_messages(file, mapping=names))
     except (ValueError, ConfigError) as error:
         detail = error.detail if isinstance(error, MessageFileError) else str(error)
         console.print(f"{file.name}: {detail}", markup=False)
         raise typer.Exit(2) from None
+    outcome = _replay(
+        rows, file.name, auth, base_url, pace, channel, jurisdiction, name or file.stem, concurrency, console
+    )
     Console(highlight=False).print(table(outcome))
     if outcome.failed:
         raise typer.Exit(1)
 
 
 def _replay(
-    file: Path,
-    names: dict[str, str] | None,
+    rows: list[Message | BadRow],
+    title: str,
+    auth: httpx.Auth | None,
     base_url: str,
     pace: Pace,
     channel: str,
@@ -273,8 +355,7 @@ def _replay(
     concurrency: int,
     console: Console,
 ) -> Outcome:
-    rows = in_time_order(read_messages(file, mapping=names))
-    columns = (SpinnerColumn(), TextColumn(file.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("replay", total=len(rows))
         return asyncio.run(
@@ -287,6 +368,7 @@ def _replay(
                 name=name,
                 concurrency=concurrency,
                 told=lambda outcome: progress.update(task, completed=outcome.done),
+                auth=auth,
             )
         )
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -14,10 +15,12 @@ from pydantic import ValidationError
 from services.intake.app import channel_keys, create_app
 from services.intake.handlers import Intake
 from services.intake.settings import OPEN_CHANNELS, Settings
+from shared.directory import directory
 from shared.signing import ChannelKey, KeyFileError, signed_headers
 from tests.support.intake import COUNTY, NOW, bearer, client_of, make_app, make_intake, petition_body
 from tests.support.memory_intake import MemoryStore, Tables
 
+ROOT = Path(__file__).resolve().parents[3]
 HOTLINE = ChannelKey("hotline-1", "hotline_12345", b"h" * 32)
 LETTER = ChannelKey("letter-1", "letter", b"l" * 32, "430102")
 KEYS = {HOTLINE.id: HOTLINE, LETTER.id: LETTER}
@@ -187,6 +190,26 @@ def test_keys_come_from_the_file_that_is_named(tmp_path: Path) -> None:
             channel_keys(path)
         assert str(path) in str(error.value)
         assert "aGg=" not in str(error.value)
+
+
+def test_the_document_lists_the_channels_of_the_directory() -> None:
+    """The table of docs/intake.md is made from `codes.channel` of deploy/directory/routing.yaml."""
+    text = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]+) \| ([^|]+) \| ([^|]*) \|$", text, re.MULTILINE)
+    channels = directory().codes["channel"]
+
+    def notes(slug: str) -> str:
+        told = [
+            word
+            for word, holds in (
+                ("open to everybody", slug in OPEN_CHANNELS),
+                ("face to face", channels[slug].face_to_face),
+            )
+            if holds
+        ]
+        return ", ".join(told)
+
+    assert rows == [(slug, code.name("zh"), code.name("en"), notes(slug)) for slug, code in channels.items()]
 
 
 async def test_a_slip_in_the_key_file_stops_no_channel_and_shows_in_health(tmp_path: Path) -> None:
