@@ -101,6 +101,8 @@ class Principal:
     expires_at: datetime | None = None
     session_ends: datetime | None = None
     """came by cookie, not by bearer token; signed in until then at the longest"""
+    channel: str | None = None
+    """of role `channel`: the one channel it files for; without it, none"""
 
     def scope(self, units: Directory) -> Scope:
         """What this principal's queries are confined to."""
@@ -119,6 +121,7 @@ class AccessSettings(BaseSettings):
     oidc_role_claim: str = "role"
     oidc_unit_claim: str = "unit"
     oidc_jurisdiction_claim: str = "jurisdiction"
+    oidc_channel_claim: str = "channel"
     public_url: str = Field(default="", description="address people see this service under, for the sign-in's return")
 
 
@@ -251,11 +254,11 @@ class Access:
 
     def _principal(self, claims: Mapping[str, Any], *, session: bool) -> Principal:
         own = self.settings
-        names = ("role", "unit", "jurisdiction")
+        names = ("role", "unit", "jurisdiction", "channel")
         if not session and not self.demo:
-            names = (own.oidc_role_claim, own.oidc_unit_claim, own.oidc_jurisdiction_claim)
-        account, (role, unit, jurisdiction) = claims.get("sub"), (claims.get(name) for name in names)
-        texts = [value for value in (account, role, unit, jurisdiction) if value is not None]
+            names = (own.oidc_role_claim, own.oidc_unit_claim, own.oidc_jurisdiction_claim, own.oidc_channel_claim)
+        account, (role, unit, jurisdiction, channel) = claims.get("sub"), (claims.get(name) for name in names)
+        texts = [value for value in (account, role, unit, jurisdiction, channel) if value is not None]
         if not account or any(not isinstance(value, str) or len(value) > 200 for value in texts):
             raise _refused(TokenError("token-invalid", "the token does not name an account"))
         if role not in ROLES or (role == "unit" and not unit):
@@ -264,7 +267,8 @@ class Access:
             raise _refused(TokenError("account-deactivated", "this account has been deactivated"))
         expires = datetime.fromtimestamp(int(claims["exp"]), UTC)
         ends = datetime.fromtimestamp(int(claims["end"]), UTC) if session else None
-        return Principal(account, cast(Role, role), unit or None, jurisdiction or None, expires, ends)
+        own_channel = channel or None if role == "channel" else None
+        return Principal(account, cast(Role, role), unit or None, jurisdiction or None, expires, ends, own_channel)
 
 
 def require(access: Access, *roles: Role) -> Callable[[Request], Awaitable[Principal]]:
@@ -338,6 +342,7 @@ def demo_token(
         "role": principal.role,
         "unit": principal.unit,
         "jurisdiction": principal.jurisdiction,
+        "channel": principal.channel,
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),
         "jti": random.token_hex(8),

@@ -124,7 +124,7 @@ class SignedRequests:
             raise _refused("signature-expired", f"the timestamp is more than {WINDOW_S} s from our time")
         if not await self._nonces.first(key.id, nonce, now):
             raise _refused("signature-replayed", "this nonce has been used")
-        return Principal(f"channel.{key.channel}", "channel", None, key.jurisdiction)
+        return Principal(f"channel.{key.channel}", "channel", None, key.jurisdiction, channel=key.channel)
 
 
 class KeyFileError(ValueError):

@@ -35,17 +35,24 @@ class Channels:
             check_county(signer, body.jurisdiction)
             return
         is_open = self._open is None or body.channel in self._open
-        if not is_open and "authorization" not in request.headers and await self._access.session(request) is None:
+        has_token = "authorization" in request.headers
+        if not is_open and not has_token and await self._access.session(request) is None:
             raise Problem(
                 401,
                 "channel-key-missing",
                 "this channel is not open to everybody: sign the request with a key of the channel, or sign in",
                 headers={"WWW-Authenticate": "Signature"},
             )
+        if is_open and not has_token and body.received_at is None:
+            return
+        account = await self._access.request(request)
+        if account.role == "channel":
+            check_channel(account, body.channel)
+            check_county(account, body.jurisdiction)
         if body.received_at is not None:  # it starts a unit's clock: not for everybody to say
-            check_role(await self._access.request(request), may("petitions.enter"))
+            check_role(account, may("petitions.enter"))
         elif not is_open:
-            check_role(await self._access.request(request), may("petitions.file"))
+            check_role(account, may("petitions.file"))
 
     async def importer(self, request: Request) -> Principal:
         """Who sends a file: a channel by its signature, else an account that may enter petitions."""
@@ -57,10 +64,10 @@ class Channels:
         return account
 
 
-def check_channel(signer: Principal, channel: str) -> None:
-    """Raise `Problem` 403 `channel-not-yours` unless the key is one of this channel."""
-    if signer.account != f"channel.{channel}":
-        raise Problem(403, "channel-not-yours", "the key that signed belongs to another channel")
+def check_channel(sender: Principal, channel: str) -> None:
+    """Raise `Problem` 403 `channel-not-yours` unless the key or the token is one of this channel."""
+    if sender.channel != channel:
+        raise Problem(403, "channel-not-yours", "the key or the token is not one of this channel")
 
 
 def check_county(principal: Principal, jurisdiction: str | None) -> None:

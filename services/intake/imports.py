@@ -73,7 +73,7 @@ async def _import(intake: Intake, row: Message | BadRow, defaults: ImportDefault
         report.reject(row.row, "jurisdiction-not-yours", "an account of a county files for that county")
         return
     if defaults.only_channel and row.more.get("channel", defaults.channel) != defaults.channel:
-        report.reject(row.row, "channel-not-yours", "the key that signed belongs to another channel")
+        report.reject(row.row, "channel-not-yours", "the key or the token is not one of this channel")
         return
     try:
         body = PetitionIn.model_validate(body_of(row, defaults), strict=True)

@@ -102,8 +102,9 @@ def bearer(
     unit: str | None = None,
     account: str = "zhang.san",
     jurisdiction: str | None = None,
+    channel: str | None = None,
 ) -> dict[str, str]:
-    principal = Principal(account, role, unit, jurisdiction)  # type: ignore[arg-type]
+    principal = Principal(account, role, unit, jurisdiction, channel=channel)  # type: ignore[arg-type]
     token = demo_token(TOKEN_KEY, principal, fixed_clock(), timedelta(days=365))
     return {"authorization": f"Bearer {token}"}
 

@@ -59,12 +59,18 @@ async def post(
 
 
 async def send_file(
-    intake: Intake, key: ChannelKey, target: str = IMPORTS, *, files: dict[str, Any] | None = None
+    intake: Intake,
+    key: ChannelKey | None,
+    target: str = IMPORTS,
+    *,
+    files: dict[str, Any] | None = None,
+    account: str | None = None,
 ) -> httpx.Response:
+    """Send a file: signed, or with the token of the channel `account`."""
     async with client_of(make_app(intake, keys=KEYS, open_channels=OPEN_CHANNELS)) as client:
         request = client.build_request("POST", target, content=None if files else ROWS.encode(), files=files)
         body = await request.aread()
-        request.headers.update(seal(key, target, body))
+        request.headers.update(seal(key, target, body) if key else bearer("channel", channel=account))
         if not files:
             request.headers["content-type"] = "text/csv"
         return await client.send(request)
@@ -118,6 +124,46 @@ async def test_a_key_is_good_for_its_channel_and_county_alone(
 ) -> None:
     answer = await post(intake, key=key, **changes)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert rows(intake) == Tables()
+
+
+@pytest.mark.parametrize("received", [False, True])
+@pytest.mark.parametrize(
+    ("own", "channel", "code"),
+    [
+        ("hotline_12345", "hotline_12345", None),
+        ("web_portal", "web_portal", None),
+        ("hotline_12345", "letter", "channel-not-yours"),
+        ("hotline_12345", "web_portal", "channel-not-yours"),  # open to everybody else
+        (None, "hotline_12345", "channel-not-yours"),
+        (None, "web_portal", "channel-not-yours"),
+    ],
+)
+async def test_a_channels_token_files_for_its_own_channel_alone(
+    intake: Intake, own: str | None, channel: str, code: str | None, received: bool
+) -> None:
+    at = (NOW - timedelta(days=2)).isoformat()
+    more = {"submitted_at": at, "received_at": at} if received else {}
+    answer = await post(intake, bearer("channel", channel=own), channel=channel, **more)
+    assert (answer.status_code, answer.json().get("code")) == (403 if code else 201, code)
+    file = await send_file(intake, None, f"/v1/imports?channel={channel}&jurisdiction={COUNTY}", account=own)
+    assert (file.status_code, file.json().get("code")) == (403 if code else 200, code)
+    if code:
+        assert rows(intake) == Tables()
+    else:
+        told = [(one["row"], one["code"]) for one in file.json()["rejected"]]
+        assert told == [(3, "channel-not-yours")]  # the row that names another channel
+
+
+async def test_a_channels_token_is_good_for_its_county_alone(intake: Intake) -> None:
+    own = bearer("channel", channel="letter", jurisdiction="430102")
+    answer = await post(intake, own, channel="letter")
+    assert (answer.status_code, answer.json()["code"]) == (403, "jurisdiction-not-yours")
+
+
+async def test_a_token_that_is_there_has_to_be_good(intake: Intake) -> None:
+    answer = await post(intake, {"authorization": "Bearer x.y.z"}, channel="web_portal")
+    assert (answer.status_code, answer.json()["code"]) == (401, "token-invalid")
     assert rows(intake) == Tables()
 
 

@@ -174,7 +174,7 @@ async def test_who_and_what_and_how_large(client: httpx.AsyncClient) -> None:
 async def test_an_account_of_a_county_files_rows_of_that_county_alone(
     client: httpx.AsyncClient, intake: Intake
 ) -> None:
-    own = bearer("channel", jurisdiction="379911")
+    own = bearer("channel", jurisdiction="379911", channel="hotline_12345")
     rows = [f"{HEADER},jurisdiction", f"{lines(1)[0]},379912", f"{lines(1, 2)[0]},379911", f"{lines(1, 3)[0]},"]
     path = "/v1/imports?channel=hotline_12345"
     report = (await client.post(path, content="\n".join(rows).encode(), headers={**CSV, **own})).json()
