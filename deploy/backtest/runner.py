@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context
@@ -98,20 +100,33 @@ def play(county: str, items: Sequence[Filed], policies: Policies, tick: Callable
     rows = sorted(items, key=lambda item: (item.filing.at, item.filing.id))
     started = perf_counter()
     merged: dict[str, str] = {}
-    for start in range(0, len(rows), BATCH):
-        out = engine.apply(rows[start : start + BATCH])
-        run.told += _told(out.notices)
-        run.late += len(out.late)
-        for pid in (*out.filed, *out.moved):
-            if (placed := engine.placed.get(pid)) is not None:
-                run.matters[pid] = placed.matter
-        merged |= {merge.gone: merge.kept for merge in out.merges}
-        if tick is not None:
-            tick(min(BATCH, len(rows) - start))
-    run.told += _told(engine.advance(engine.newest).notices)
+    with _uncollected():
+        for start in range(0, len(rows), BATCH):
+            out = engine.apply(rows[start : start + BATCH])
+            run.told += _told(out.notices)
+            run.late += len(out.late)
+            for pid in (*out.filed, *out.moved):
+                if (placed := engine.placed.get(pid)) is not None:
+                    run.matters[pid] = placed.matter
+            merged |= {merge.gone: merge.kept for merge in out.merges}
+            if tick is not None:
+                tick(min(BATCH, len(rows) - start))
+        run.told += _told(engine.advance(engine.newest).notices)
     run.seconds[county] = perf_counter() - started
     run.matters = {pid: _last(matter, merged) for pid, matter in run.matters.items()}
     return run
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: the engine makes none, and what it keeps would be searched for them again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _told(notices: Iterable[Notice]) -> list[Told]:

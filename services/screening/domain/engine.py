@@ -341,11 +341,11 @@ class County:
         self.telling.tell([self.histories[name] for name in sorted(touched)], out)
 
     def place_members(self, touched: Iterable[str], out: Outcome) -> None:
-        """Note for each member of these matters where it is now."""
+        """Note for each member that came to these matters where it is now."""
         for name in touched:
             history = self.histories[name]
             if history.merged_into is None:
-                for member in history.members():
+                for member in history.newcomers():
                     placed = self.placed[member.filing.id]
                     if placed.matter != name:
                         placed.matter = name
@@ -378,8 +378,9 @@ class County:
             return
         self._swept = self.newest
         limit = self.newest - timedelta(days=self.linking.keep_days)
-        for name in [n for n, h in self.histories.items() if h.inputs and h.last < limit and h.merged_into is None]:
-            history = self.histories[name]
+        for name, history in list(self.histories.items()):
+            if not history.inputs or history.inputs[-1][0][0] >= limit or history.merged_into is not None:
+                continue
             if history.state is not None and history.state.open:
                 continue
             del self.histories[name]

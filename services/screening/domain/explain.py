@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from services.screening.domain.flags import MOST, Episode, Finding, Flag, Text, Transition
@@ -40,6 +41,8 @@ _GROUNDS: Final[dict[str, Text]] = {
     "climbed": ("{0:g}件已向上级提出", "{0:g} already presented at a higher level"),
     "repeated": ("重复反映{0:g}件次", "{0:g} repeats"),
 }
+
+_ORDER: Final = attrgetter("at", "id")
 
 
 def explanation(found: Finding, distinct: int) -> Text:
@@ -119,9 +122,13 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
     found = at.finding if at else episode.finding
     seen = at.at if at and at.what != "cleared" else episode.seen_at
     cleared = at.what == "cleared" if at else episode.closed_at is not None
-    petitions = found.petitions if found.petitions is not None else state.counted(seen, found.window_days, found.kind)
-    filings = [filing for p in petitions if (filing := state.filing(p)) is not None]
-    counted = [f for f in filings if f.id in state.beside or state.members[f.id].counts] or filings
+    if found.petitions is None:
+        filings = state.counted(seen, found.window_days, found.kind)
+        counted, petitions = filings, tuple(filing.id for filing in filings)
+    else:
+        petitions = found.petitions
+        filings = [filing for p in petitions if (filing := state.filing(p)) is not None]
+        counted = [f for f in filings if f.id in state.beside or state.members[f.id].counts] or filings
     pseudonyms = tuple(dict.fromkeys(filing.petitioner for filing in reversed(counted)))
     subject = state.members[found.scope].filing if found.scope in state.members else None
     lead = subject or _lead(filings, state)
@@ -165,7 +172,7 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
 def _lead(filings: list[Filing], state: MatterState) -> Filing | None:
     own = [filing for filing in filings if filing.id in state.members]
     pool = own or filings or [member.filing for member in state.members.values()]
-    return min(pool, key=lambda f: (f.at, f.id), default=None)
+    return min(pool, key=_ORDER, default=None)
 
 
 def _headcount(filings: list[Filing], at: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -33,6 +34,7 @@ Text = tuple[str, str]
 """One sentence in Chinese and in English."""
 
 
+@lru_cache(4096)
 def flag_id(kind: str, subject: str, number: int = 1) -> str:
     """Id of the `number`-th episode of a kind on a matter or petition; a replay gives the same."""
     return str(uuid5(NAMESPACE_URL, f"https://fengqiao.example/flag/{kind}/{subject}/{number}"))
@@ -80,7 +82,9 @@ class Transition:
 
 @dataclass(slots=True)
 class Episode:
-    """One flag from being raised to being cleared. `finding` is the latest, `seen_at` when it was made."""
+    """One flag from being raised to being cleared. `finding` is the latest, `seen_at` when it was made. `told`: others
+    know it as it is.
+    """
 
     kind: str
     scope: str
@@ -90,6 +94,7 @@ class Episode:
     seen_at: datetime
     closed_at: datetime | None = None
     reason: str = ""
+    told: bool = field(default=False, compare=False)
 
     def update(self, finding: Finding, at: datetime) -> None:
         """Take in a newer finding; it is told onward when the level or rule changes or the number grew by a step."""
@@ -97,11 +102,11 @@ class Episode:
         step = told.observed + max(2.0, told.observed // 4)
         if finding.level != told.level or finding.rule.id != told.rule.id or finding.observed >= step:
             self.log.append(Transition(at, "updated", finding))
-        self.finding, self.seen_at = finding, at
+        self.finding, self.seen_at, self.told = finding, at, False
 
     def close(self, at: datetime, reason: str) -> None:
         """Clear it."""
-        self.closed_at, self.reason = at, reason
+        self.closed_at, self.reason, self.told = at, reason, False
         self.log.append(Transition(at, "cleared", self.finding, reason))
 
 

@@ -134,9 +134,21 @@ def _name(chars: Array, classes: Array, words: Array, kinds: Array, runs: Array,
 
 
 @compiled
+def forget(grams: Array, count: int, slots: Array) -> None:
+    """Empty the table of these grams again."""
+    mask = slots.size - 1
+    for index in range(count):
+        slot = (np.int64(grams[index]) >> SHIFT) & mask
+        while slots[slot] >= 0:
+            slots[slot] = -1
+            slot = (slot + 1) & mask
+
+
+@compiled
 def read(
-    chars: Array,
+    raw: Array,
     title: int,
+    folded: Array,
     classes: Array,
     words: Array,
     kinds: Array,
@@ -145,14 +157,20 @@ def read(
     slots: Array,
     grams: Array,
     places: Array,
+    seen: Array,
+    step: int,
 ) -> tuple[int, int, int]:
-    """Collect the distinct 2- and 3-grams of title and text, the title's counting three times.
+    """Collect the distinct 2- and 3-grams of title and text, the title's counting three times; `seen` counts them as held by
+    `step` more live messages.
 
     Gives (how many, mask of regions, a number that is equal for equal texts whatever their punctuation).
 
     `grams` gets the features in order of first appearance and `places` where that was (position * 4 + length); `slots` is
     scratch, all -1 before and after.
     """
+    chars = np.empty(raw.size, np.uint32)
+    for at in range(raw.size):
+        chars[at] = folded[raw[at]] if raw[at] < folded.size else raw[at]
     regions = np.uint64(0)
     head = np.uint64(0)
     count = 0
@@ -206,19 +224,10 @@ def read(
                     old = np.int64(grams[slots[slot]])
                     times = min(COUNT_MOST, times + ((old >> 3) & 255))
                     grams[slots[slot]] = (gram << SHIFT) | (times << 3) | (old & 7) | flag
-    for index in range(count):
-        slot = (np.int64(grams[index]) >> SHIFT) & mask
-        while slots[slot] >= 0:
-            slots[slot] = -1
-            slot = (slot + 1) & mask
-    return count, head if head else regions, mark
-
-
-@compiled
-def learn(grams: Array, count: int, seen: Array, step: int) -> None:
-    """Add `step` to the number of live messages that hold each gram."""
+    forget(grams, count, slots)
     for index in range(count):
         seen[np.int64(grams[index]) >> SHIFT] += step
+    return count, head if head else regions, mark
 
 
 def tables(power: float) -> tuple[Array, Array]:
@@ -231,8 +240,14 @@ def tables(power: float) -> tuple[Array, Array]:
 @compiled
 def rarity(gram: int, seen: Array, scale: float, logs: Array, powers: Array) -> float:
     """1 for a gram nobody has used, towards 0 for one that all use; does not depend on how many messages are live."""
-    value = 1.0 - logs[min(seen[gram >> SHIFT], LOGS - 1)] * scale
-    return powers[int(value * (POWERS - 1))] if value > 0.0 else 0.0
+    return rare_of(gram >> SHIFT, seen, scale, logs, powers)
+
+
+@compiled
+def rare_of(bucket: int, seen: Array, scale: float, logs: Array, powers: Array) -> float:
+    """The same of a gram's hash."""
+    value = 1.0 - logs[min(seen[bucket], LOGS - 1)] * scale
+    return powers[np.uint32(value * (POWERS - 1))] if value > 0.0 else np.float32(0.0)
 
 
 @compiled
@@ -242,25 +257,30 @@ def weigh(gram: int, seen: Array, scale: float, logs: Array, powers: Array) -> f
 
 
 @compiled
+def heaviest(weights: Array, most: int) -> Array:
+    """Places of the `most` greatest of these weights (none below 0), the heaviest first; ties keep their order."""
+    size = weights.size
+    most = min(most, size)
+    floor = np.partition(weights, size - most)[size - most] if 0 < most < size else np.float32(0.0)
+    keys = np.empty(size, np.uint64)
+    many = 0
+    bits = weights.view(np.uint32)  # of floats that are not below 0 the bits are in the same order
+    for index in range(size):
+        keys[many] = np.uint64(0xFFFFFFFF - bits[index]) << np.uint64(32) | np.uint64(index)
+        many += weights[index] >= floor
+    return np.sort(keys[:many])[:most] & np.uint64(0xFFFFFFFF)
+
+
+@compiled
 def choose(grams: Array, count: int, seen: Array, scale: float, logs: Array, powers: Array, out: Array) -> int:
     """Put the heaviest features in `out`, the heaviest first; ties keep their order of appearance."""
     weights = np.empty(count, np.float32)
     for index in range(count):
-        weights[index] = -weigh(np.int64(grams[index]), seen, scale, logs, powers)
-    kept = min(count, out.size)
-    if kept == 0:
-        return 0
-    floor = np.partition(weights, kept - 1)[kept - 1]
-    heavy = np.empty(count, np.int32)
-    many = 0
-    for index in range(count):
-        if weights[index] <= floor:
-            heavy[many] = index
-            many += 1
-    order = np.argsort(weights[heavy[:many]], kind="mergesort")
-    for index in range(kept):
-        out[index] = grams[heavy[order[index]]]
-    return kept
+        weights[index] = weigh(np.int64(grams[index]), seen, scale, logs, powers)
+    order = heaviest(weights, out.size)
+    for index in range(order.size):
+        out[index] = grams[order[index]]
+    return order.size
 
 
 @compiled
@@ -287,16 +307,38 @@ def pack(features: Array, count: int, row: Array) -> int:
 
 
 @compiled
-def unpack(row: Array, count: int, out: Array) -> int:
-    """The features of a row, as near as it keeps them; gives how many there are."""
-    value = 0
+def unpack(row: Array, count: int, buckets: Array, marks: Array) -> int:
+    """The hashes of a row, and of each its flags and class of count (`marks >> 2`); gives how many there are.
+
+    Both arrays have room for one more than the row. Unsigned numbers and no branch: this runs for every gram compared.
+    """
+    value = np.uint32(0)
     many = 0
     for at in range(count):
-        step = np.int64(row[at]) >> 4
+        cell = np.uint32(row[at])
+        step = cell >> np.uint32(4)
         value += step
-        if step < STRIDE:
-            flags = np.int64(row[at]) & 15
-            times = TIMES[flags >> 2]
-            out[many] = (value << SHIFT) | (times << 3) | (flags & 3)
-            many += 1
+        buckets[many] = value
+        marks[many] = cell & np.uint32(15)
+        many += step < STRIDE
+    return many
+
+
+@compiled
+def unit(
+    row: Array, count: int, seen: Array, scale: float, logs: Array, powers: Array,
+    buckets: Array, marks: Array, weights: Array, rarities: Array,
+) -> int:  # fmt: skip
+    """A kept message as a vector of length 1: hash, flags, weight and rarity of each gram; gives how many there are."""
+    many = unpack(row, count, buckets, marks)
+    square = 0.0
+    for at in range(many):
+        rare = rare_of(buckets[at], seen, scale, logs, powers)
+        weight = np.float32((1.0 + logs[TIMES[marks[at] >> 2] - 1]) * rare)
+        rarities[at] = rare
+        weights[at] = weight
+        square += weight * weight
+    norm = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
+    for at in range(many):
+        weights[at] *= norm
     return many

@@ -17,7 +17,7 @@ from services.screening.domain.flags import OF_A_PETITION, Episode, Finding, Tra
 from services.screening.domain.petitions import Case, Filing, Step
 from services.screening.domain.policy import VISITS, Policies, Policy
 from services.screening.domain.rates import CountyRate
-from services.screening.domain.rules import OF_MATTERS, OF_PETITIONS
+from services.screening.domain.rules import OF_MATTERS, OF_PETITIONS, ordinary
 from services.screening.domain.state import MatterState, Member
 
 
@@ -79,7 +79,10 @@ def entry(at: datetime, happening: Happening, id: str) -> Input:
 
 @dataclass(slots=True)
 class History:
-    """One matter: its inputs in order and, where it needs one, the fold of them."""
+    """One matter: its inputs in order and, where it needs one, the fold of them.
+
+    `joined`: members that came since `newcomers` was asked; `shuffled`: others may have come or gone too.
+    """
 
     id: str
     inputs: list[Input] = field(default_factory=list)
@@ -88,6 +91,8 @@ class History:
     sequence: int = 0
     merged_into: str | None = None
     absorbed: bool = False
+    joined: list[Member] = field(default_factory=list)
+    shuffled: bool = False
 
     def add(self, item: Input, policies: Policies, rate: CountyRate) -> bool:
         """Take in one input; in order it is a step of the fold. True where it came out of order: the fold is stale."""
@@ -96,6 +101,13 @@ class History:
         self.absorbed = self.absorbed or isinstance(item[1], Absorbed)
         if not self.inputs or item[0] > self.inputs[-1][0]:
             self.inputs.append(item)
+            match item[1]:
+                case Join(member):
+                    self.joined.append(member)
+                case Absorb(other):
+                    self.joined += other.members()
+                case Leave():
+                    self.shuffled = True
             if self.state is not None and not self.stale:
                 _step(self.state, item, policies, rate)
             elif self.state is None and not (len(self.inputs) == 1 and plain(item[1])):
@@ -119,7 +131,7 @@ class History:
         """Fold the inputs anew where that is needed."""
         if not self.stale:
             return
-        self.stale = False
+        self.stale, self.shuffled = False, True
         state = MatterState(self.id)
         for item in self.inputs:
             if isinstance(item[1], Absorb):
@@ -134,6 +146,12 @@ class History:
         before = len(self.state.open)
         _expire(self.state, at)
         return len(self.state.open) != before
+
+    def newcomers(self) -> list[Member]:
+        """Members that may not have been here when this was last asked."""
+        found = self.members() if self.shuffled else self.joined
+        self.joined, self.shuffled = [], False
+        return found
 
     @property
     def petitions(self) -> int:
@@ -170,7 +188,7 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
     match happening:
         case Join(member, first):
             state.join(member)
-            if first:
+            if first and not ordinary(member.filing):
                 _of_petition(state, member.filing, policy, at, OF_PETITIONS)
             if len(state.members) > 1:
                 _note_repeat(state, member.filing, policy, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,14 +21,16 @@ FEWEST: Final = 500
 
 
 class Join(NamedTuple):
-    """Two matters that became one, as they were before."""
+    """Two matters that became one: `number` is the one message that came to the end of `kept`, with its `previous` before; or it is
+    -1, and `members` and `links` tell both as they were.
+    """
 
     kept: int
     gone: int
-    ours: Numbers
-    theirs: Numbers
-    our_before: Numbers
-    their_before: Numbers
+    number: int
+    previous: int
+    members: tuple[Numbers, ...] = ()
+    links: tuple[Numbers, ...] = ()
 
 
 class Near(NamedTuple):
@@ -81,10 +84,10 @@ class Index:
         self._found = np.zeros(config.candidates, np.int32)
         self._first = np.zeros(config.candidates, np.int32)
         self._ranks, self._known = np.zeros(config.candidates, np.float64), np.zeros(config.candidates, np.float64)
-        table = 1 << (2 * nearness.SAMPLE * config.features).bit_length()
-        self._keys = np.zeros(table, np.uint32)
-        self._cells = np.zeros((table, 8), np.float32)
-        self._spots = np.zeros(table, np.int32)
+        most = 2 * nearness.SAMPLE * config.features
+        self._table = np.zeros(1 << most.bit_length(), np.uint64)
+        self._spots = np.zeros(most, np.int32)
+        self._sums, self._parts = np.zeros((2, most), np.float32), np.zeros((2, most, 3), np.float32)
 
     @property
     def live(self) -> int:
@@ -96,8 +99,10 @@ class Index:
         """What turns the logarithm of a gram's count into a share of the county's."""
         return float(1.0 / np.log(2.0 + max(self.live, FEWEST)))
 
-    def read(self, title: str, text: str) -> tuple[int, int, int]:
-        """Read the grams into scratch; gives (how many, mask of regions, fingerprint of the text)."""
+    def read(self, title: str, text: str, step: int) -> tuple[int, int, int]:
+        """Read the grams into scratch and count them as seen in `step` (1 or -1) live messages more; gives (how many, mask of
+        regions, fingerprint of the text).
+        """
         count, regions, mark = grams.read(
             codes(title, text),
             min(len(title), LONGEST),
@@ -107,12 +112,10 @@ class Index:
             self._slots,
             self._grams,
             self._places,
+            self.seen,
+            step,
         )
         return int(count), int(regions), int(mark)
-
-    def learn(self, count: int, step: int) -> None:
-        """Count the grams just read as seen in one live message more (1) or less (-1)."""
-        grams.learn(self._grams, count, self.seen, step)
 
     def push(
         self, count: int, regions: int, mark: int, petitioner: int, topic: int, keep: int
@@ -122,19 +125,19 @@ class Index:
         if number - keep >= self.matter.size:
             self._grow(keep)
         self.high += 1
-        self.learn(count, 1)
         at = number & (self.matter.size - 1)
-        self._kept = grams.choose(self._grams, count, self.seen, self.scale, self.logs, self.powers, self._chosen)
-        self.sizes[at] = grams.pack(self._chosen, self._kept, self.features[at])
-        posted = self._chosen[: min(self._kept, self.config.posted)].copy()
-        if self.used + posted.size > self.heads.size:
+        most = self.config.posted
+        if self.used + most > self.heads.size:
             rings = np.full((2 * self.heads.size, self.config.depth), -1, np.int32)
             rings[: self.heads.size] = self.rings
             self.rings, self.heads = rings, np.concatenate([self.heads, np.zeros_like(self.heads)])
-        lost = np.empty(posted.size, np.int32)
-        self.used = nearness.post(posted, posted.size, number, self.rows, self.rings, self.heads, self.used, lost)
+        posted, lost = np.empty(most, np.uint32), np.empty(most, np.int32)
+        self._kept, self.sizes[at], most, self.used = nearness.enter(
+            self._grams, count, number, self.seen, self.scale, self.logs, self.powers, self._chosen, self.features[at],
+            self.rows, self.rings, self.heads, self.used, posted, lost,
+        )  # fmt: skip
         self.petitioner[at], self.topic[at], self.region[at], self.prints[at] = petitioner, topic, regions, mark
-        return number, posted, lost
+        return number, posted[:most], lost[:most]
 
     def pop(self, posted: Numbers, lost: Numbers) -> None:
         """Take back the last `push`, given what it gave."""
@@ -164,49 +167,62 @@ class Index:
 
     def near(self, number: int) -> list[Near]:
         """The matters that share most with the message just pushed."""
-        scale = self.scale
-        many = nearness.candidates(
-            self._chosen, min(self._kept, self.config.probed), number, self.low, self.seen, scale, self.logs,
-            self.powers, self.rows, self.rings, self.heads, self.matter, self._score, self._touched, self._group,
-            self._found,
+        many = nearness.near(
+            self._chosen, min(self._kept, self.config.probed), number, self.low, self.seen, self.scale, self.logs,
+            self.powers, self.rows, self.rings, self.heads, self._score, self._touched, self._group, self._found,
+            self._first, self.features, self.sizes, self.matter, self.previous, self.last, self.counts, self.petitioner,
+            self.topic, self.region, self._table, self._spots, self._sums, self._parts, self.numbers, self._ranks,
+            self._known,
         )  # fmt: skip
-        self._rank(int(self.matter[self.at(number)]), many, scale)
-        nearness.first_of(self._found, many, self.previous, self.last, self.counts, self._first)
         columns = (a[:many].tolist() for a in (self._ranks, self._known, self._first, self._found))
         return [Near(*row) for row in zip(*columns, strict=True)]
 
-    def compare(self, one: int, other: int) -> float:
-        """How much two matters are the same one, 0…1."""
-        self._found[0] = other
-        self._rank(one, 1, self.scale)
-        return float(self._ranks[0])
-
-    def _rank(self, one: int, many: int, scale: float) -> None:
+    def compare(self, one: int, others: Sequence[int]) -> list[float]:
+        """How much a matter and each of the others (at most as many as there are candidates) are the same one, 0…1."""
+        many = len(others)
+        self._found[:many] = others
         nearness.rank(
             one, self._found, many, self.low, self.features, self.sizes, self.previous, self.last, self.counts,
-            self.petitioner, self.topic, self.region, self.seen, scale, self.logs, self.powers,
-            self._keys, self._cells, self._spots, self.numbers, self._ranks, self._known,
+            self.petitioner, self.topic, self.region, self.seen, self.scale, self.logs, self.powers,
+            self._table, self._spots, self._sums, self._parts, self.numbers, self._ranks, self._known,
         )  # fmt: skip
+        scores: list[float] = self._ranks[:many].tolist()
+        return scores
+
+    def alone(self, number: int, home: int, previous: int = -1) -> None:
+        """Make a message the one live member of a matter."""
+        at = number & (self.matter.size - 1)
+        self.matter[at], self.previous[at] = home, previous
+        self.last[home], self.counts[home] = number, 1
 
     def join(self, kept: int, gone: int) -> Join:
         """Make the members of one matter members of another; gives what `part` needs to take it back."""
+        if self.counts[gone] == 1 and self.last[gone] > self.last[kept]:  # a new message: put it at the end
+            number = int(self.last[gone])
+            at = self.at(number)
+            before = int(self.previous[at])
+            self.matter[at], self.previous[at] = kept, self.last[kept]
+            self.last[kept] = number
+            self.counts[kept] += 1
+            self.last[gone], self.counts[gone] = -1, 0
+            return Join(kept, gone, number, before)
         ours, theirs = self.members(kept), self.members(gone)
-        done = Join(kept, gone, ours, theirs, self.previous[self.at(ours)], self.previous[self.at(theirs)])
-        self.chain(np.sort(np.concatenate([ours, theirs])), kept)
+        links = self.previous[self.at(ours)], self.previous[self.at(theirs)]
+        nearness.chain(
+            np.sort(np.concatenate([ours, theirs])), kept, self.matter, self.previous, self.last, self.counts
+        )
         self.last[gone], self.counts[gone] = -1, 0
-        return done
+        return Join(kept, gone, -1, -1, (ours, theirs), links)
 
     def part(self, done: Join) -> None:
         """Take back the last `join`."""
-        for home, numbers, before in (
-            (done.kept, done.ours, done.our_before),
-            (done.gone, done.theirs, done.their_before),
-        ):
+        if done.number >= 0:
+            self.last[done.kept] = self.previous[self.at(done.number)]
+            self.counts[done.kept] -= 1
+            self.alone(done.number, done.gone, done.previous)
+            return
+        for home, numbers, before in zip((done.kept, done.gone), done.members, done.links, strict=True):
             nearness.unchain(numbers, before, home, self.matter, self.previous, self.last, self.counts)
-
-    def chain(self, numbers: Numbers, home: int) -> None:
-        """Make these messages, in order, the members of a matter."""
-        nearness.chain(numbers, home, self.matter, self.previous, self.last, self.counts)
 
     def members(self, home: int) -> Numbers:
         """Numbers of the live messages of a matter, in order."""
@@ -216,11 +232,12 @@ class Index:
     def shared(self, whole: str, count: int, home: int, limit: int = 5) -> tuple[str, ...]:
         """The words of the text just read that a matter's latest messages hold too, the heaviest first."""
         marks = nearness.shared(
-            self._grams, self._places, count, home, self.low, self.features, self.sizes, self.previous, self.last,
+            self._grams, self._places, count, self._slots, home, self.low, self.features, self.sizes, self.previous, self.last,
             self.seen, self.scale, self.logs, self.powers, 12,
         )  # fmt: skip
         pieces: list[tuple[int, int, float]] = []
-        for at, long, weight in sorted((int(p) // 4, int(p) % 4, float(w)) for p, w in marks):
+        for place, weight in sorted(marks.tolist()):
+            at, long = divmod(int(place), 4)
             if pieces and at <= pieces[-1][1]:
                 start, end, heavy = pieces[-1]
                 pieces[-1] = (start, max(end, at + long), max(heavy, weight))

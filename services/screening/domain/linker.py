@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +17,8 @@ from services.screening.domain.matters import LinkConfig, Linked, Merge, Message
 from services.screening.domain.nearness import SAMPLE
 from services.screening.domain.text import LONGEST, same_text
 
+_NONE: Final[NDArray[Any]] = np.empty(0, np.uint32)
+
 
 @dataclass(slots=True)
 class _Undo:
@@ -24,8 +27,8 @@ class _Undo:
     number: int
     clock: datetime
     before: datetime | None
-    posted: NDArray[np.uint32]
-    lost: NDArray[np.int32]
+    posted: NDArray[Any]
+    lost: NDArray[Any]
     expired: int = 0
     ended: list[tuple[int, str]] = field(default_factory=list)
     joins: list[tuple[Join, str]] = field(default_factory=list)
@@ -91,24 +94,17 @@ class Linker:
         self._forget()
         own = self._home(log.number)
         near = index.near(log.number)
-        best = self._ranked(near, twin, self._homes.get(matter_id(message.id)))
+        name = matter_id(message.id)
+        best = self._ranked(near, twin, self._homes.get(name))
         shared: tuple[str, ...] = ()
         merged: list[Merge] = []
         if best:
             shared = index.shared(whole, count, best[0][1])
             self._join(best[0][1], own, log)
             own = best[0][1]
-            for _, other in best[1:]:
-                score = index.compare(own, other)
-                if score < self.config.merge:
-                    continue
-                kept, gone = (own, other) if index.members(own)[0] < index.members(other)[0] else (other, own)
-                moved = tuple(self._at(n).id for n in index.members(gone) if n != log.number)
-                merged.append(Merge(self._names[kept], self._names[gone], score, message.id, message.at, moved))
-                self._join(kept, gone, log)
-                own = kept
+            own = self._merge(own, [home for _, home in best[1:]], message, log, merged)
         else:
-            self._call(own, matter_id(message.id))
+            self._call(own, name)
         core, beside = self._beside(near, own) if twin is None else (None, ())
         return Linked(
             message=message.id,
@@ -123,6 +119,22 @@ class Linker:
             core=core,
             beside=beside,
         )
+
+    def _merge(self, own: int, others: list[int], cause: Message, log: _Undo, merged: list[Merge]) -> int:
+        """Make the matters that are one with `own`, as far as it has grown, one with it; gives the one that is kept."""
+        index = self._index
+        while others:
+            scores = index.compare(own, others)
+            at = next((at for at, score in enumerate(scores) if score >= self.config.merge), None)
+            if at is None:
+                break
+            other = others[at]
+            kept, gone = (own, other) if index.members(own)[0] < index.members(other)[0] else (other, own)
+            moved = tuple(self._at(n).id for n in index.members(gone) if n != log.number)
+            merged.append(Merge(self._names[kept], self._names[gone], scores[at], cause.id, cause.at, moved))
+            self._join(kept, gone, log)
+            own, others = kept, others[at + 1 :]
+        return own
 
     def undo(self) -> Message:
         """Take back the last add (last in, first out): the state is exactly that before it; gives the message.
@@ -143,7 +155,7 @@ class Linker:
         index.last[own], index.counts[own] = -1, 0
         self._free.append(own)
         self._uncopy(log.number)
-        index.learn(index.read(message.title, message.text)[0], -1)
+        index.read(message.title, message.text, -1)
         index.pop(log.posted, log.lost)
         self._revive(log)
         self._clock = log.before
@@ -207,11 +219,11 @@ class Linker:
             raise ValueError(f"message {message.id} is live already")
         index = self._index
         clock = max(self._clock, message.at) if self._clock else message.at
-        log = _Undo(index.high, clock, self._clock, np.empty(0, np.uint32), np.empty(0, np.int32))
+        log = _Undo(index.high, clock, self._clock, _NONE, _NONE)
         self._clock = clock
         self._expire(log)
         whole = message.title[:LONGEST] + message.text[:LONGEST]
-        count, regions, mark = index.read(message.title, message.text)
+        count, regions, mark = index.read(message.title, message.text, 1)
         topic = crc32(message.topic.encode()) & 0x7FFFFFFF if message.topic else 0
         number, log.posted, log.lost = index.push(count, regions, mark, hash(message.petitioner), topic, self._base)
         self._messages.append(message)
@@ -221,7 +233,7 @@ class Linker:
         if home == len(self._names):
             self._names.append("")
             index.room(home)
-        index.chain(np.array([number], np.int32), home)
+        index.alone(number, home)
         return log, whole, count, self._copy(message, number)
 
     def _ranked(self, near: Iterable[Near], twin: int | None, same: int | None) -> list[tuple[float, int]]:
@@ -252,7 +264,7 @@ class Linker:
         bound = log.clock - self.config.window
         while index.low < index.high and self._since[index.low - self._base] <= bound:
             number, message = index.low, self._at(index.low)
-            index.learn(index.read(message.title, message.text)[0], -1)
+            index.read(message.title, message.text, -1)
             index.low += 1
             log.expired += 1
             del self._numbers[message.id]
@@ -271,7 +283,7 @@ class Linker:
         for _ in range(log.expired):
             index.low -= 1
             message = self._at(index.low)
-            index.learn(index.read(message.title, message.text)[0], 1)
+            index.read(message.title, message.text, 1)
             self._numbers[message.id] = index.low
             self._copies.setdefault(int(index.prints[index.at(index.low)]), index.low)
             index.counts[self._home(index.low)] += 1

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.screening.domain.grams import NAME, SHIFT, TITLE, Array, compiled, rarity, unpack, weigh
+from services.screening.domain.grams import (
+    NAME,
+    SHIFT,
+    TITLE,
+    Array,
+    choose,
+    compiled,
+    forget,
+    heaviest,
+    pack,
+    rarity,
+    unit,
+    unpack,
+    weigh,
+)
 
 SAMPLE = 16  # members of a matter that stand for it: the latest
 NAME_FLOOR = 0.45  # rarity from which the name in a title tells one place from another
@@ -32,6 +46,18 @@ def post(
         rings[row, at] = number
         heads[row] += 1
     return used
+
+
+@compiled
+def enter(
+    grams: Array, count: int, number: int, seen: Array, scale: float, logs: Array, powers: Array, chosen: Array, row: Array,
+    rows: Array, rings: Array, heads: Array, used: int, posted: Array, lost: Array,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """Keep the heaviest grams of a message and post the heaviest of those; gives (kept, cells of its row, posted, rows in use)."""
+    kept = choose(grams, count, seen, scale, logs, powers, chosen)
+    most = min(kept, posted.size)
+    posted[:most] = chosen[:most]
+    return kept, pack(chosen, kept, row), most, post(posted, most, number, rows, rings, heads, used, lost)
 
 
 @compiled
@@ -66,8 +92,10 @@ def candidates(
         if weight <= 0.0:
             continue
         depth = rings.shape[1]
-        for back in range(min(depth, heads[row])):
-            entry = rings[row, (heads[row] - 1 - back) % depth]
+        at = heads[row] % depth
+        for _ in range(min(depth, heads[row])):
+            at = at - 1 if at else depth - 1
+            entry = rings[row, at]
             if entry < low:
                 break
             if entry >= number:
@@ -98,69 +126,67 @@ def candidates(
             group[home] = max(group[home], value)
     ranks = np.empty(taken, np.float32)
     for index in range(taken):
-        ranks[index] = -group[found[index]]
+        ranks[index] = group[found[index]]
         group[found[index]] = 0.0
-    order = np.argsort(ranks, kind="mergesort")
-    best = min(taken, out.size)
-    for index in range(best):
+    order = heaviest(ranks, out.size)
+    for index in range(order.size):
         out[index] = found[order[index]]
-    return best
+    return order.size
 
 
-# Columns of the table in which two matters are laid side by side, the second one's four further on.
-_SUM, _OTHER, _HOLD, _TITLE, _SECOND = 0, 1, 2, 3, 4
+# Columns of the table in which two matters are laid side by side, beside the sums themselves.
+_OTHER, _HOLD, _TITLE = 0, 1, 2
 
 
 @compiled
 def _lay(
-    home: int, side: int, low: int, features: Array, sizes: Array, previous: Array, last: Array, alone: bool,
-    seen: Array, scale: float, logs: Array, powers: Array, keys: Array, cells: Array, spots: Array, start: int,
-    sample: Array, row: Array, weights: Array,
+    home: int, low: int, features: Array, sizes: Array, previous: Array, last: Array, alone: bool,
+    seen: Array, scale: float, logs: Array, powers: Array, table: Array, spots: Array, start: int, whole: int,
+    sums: Array, parts: Array, sample: Array, buckets: Array, marks: Array, weights: Array, rarities: Array,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """Add the latest members of a matter to the table; gives (members, members with a name in the title, cells used).
+    """Add the latest members of a matter to the table; gives (members, members with a name in the title, keys used).
 
+    The table numbers the grams: `sums` and, for the first `whole` of them, `parts` are what the matter holds of each.
     `alone`: it has one member, of which only what the table holds already matters.
     """
     ring = features.shape[0] - 1
-    mask = keys.size - 1
+    mask = np.uint64(table.size - 1)
     members = named = 0
     used = start
     number = last[home]
+    sums[:start] = 0.0
+    parts[:start] = 0.0
     while number >= low and members < SAMPLE:
-        square = 0.0
+        many = unit(
+            features[number & ring], sizes[number & ring], seen, scale, logs, powers, buckets, marks, weights, rarities
+        )
         titles = 0.0
-        many = unpack(features[number & ring], sizes[number & ring], row)
         for index in range(many):
-            gram = np.int64(row[index])
-            weights[index] = weigh(gram, seen, scale, logs, powers)
-            square += weights[index] * weights[index]
-            if gram & TITLE:
-                titles += max(0.0, rarity(gram, seen, scale, logs, powers) - NAME_FLOOR)
-        norm = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
-        if titles > 0.0:
-            named += 1
+            if marks[index] & TITLE:
+                titles += max(0.0, rarities[index] - NAME_FLOOR)
+        named += titles > 0.0
         for index in range(many):
-            gram = np.int64(row[index])
-            key = (gram >> SHIFT) + 1
-            slot = (key * 0x9E3779B1 >> 8) & mask
-            while keys[slot] != 0 and keys[slot] != key:
-                slot = (slot + 1) & mask
-            if keys[slot] == 0:
+            key = np.uint64(buckets[index]) + np.uint64(1)
+            slot = (key * np.uint64(0x9E3779B1) >> np.uint64(8)) & mask
+            while table[slot] != 0 and table[slot] >> np.uint64(16) != key:
+                slot = (slot + np.uint64(1)) & mask
+            if table[slot] == 0:
                 if alone:
                     continue
-                keys[slot] = key
+                table[slot] = key << np.uint64(16) | np.uint64(used)
                 spots[used] = slot
+                sums[used] = 0.0
+                if used < whole:
+                    parts[used] = 0.0
                 used += 1
-                for column in range(8):
-                    cells[slot, column] = 0.0
-            weight = np.float32(weights[index] * norm)
-            cells[slot, side + _SUM] += weight
-            cells[slot, side + _HOLD] += np.float32(1.0)
-            if not gram & NAME:
-                cells[slot, side + _OTHER] += weight
-            if gram & TITLE and titles > 0.0:
-                held = max(0.0, rarity(gram, seen, scale, logs, powers) - NAME_FLOOR)
-                cells[slot, side + _TITLE] += np.float32(held / titles)
+            spot = table[slot] & np.uint64(0xFFFF)
+            sums[spot] += weights[index]
+            if spot < whole:
+                parts[spot, _HOLD] += np.float32(1.0)
+                if not marks[index] & NAME:
+                    parts[spot, _OTHER] += weights[index]
+                if marks[index] & TITLE and titles > 0.0:
+                    parts[spot, _TITLE] += np.float32(max(0.0, rarities[index] - NAME_FLOOR) / titles)
         sample[members] = number
         members += 1
         number = previous[number & ring]
@@ -178,7 +204,7 @@ def _whole(square: float, members: int, count: int) -> float:
 def rank(
     one: int, homes: Array, many: int, low: int, features: Array, sizes: Array, previous: Array, last: Array,
     counts: Array, petitioner: Array, topic: Array, region: Array, seen: Array, scale: float, logs: Array,
-    powers: Array, keys: Array, cells: Array, spots: Array, numbers: Array, out: Array, known: Array,
+    powers: Array, table: Array, spots: Array, sums: Array, parts: Array, numbers: Array, out: Array, known: Array,
 ) -> None:  # fmt: skip
     """How much a matter and each of the `homes` are the same, 0…1: the cosine of their sums, but what they share as names
     counts at most `names` times as much as what else they share, and less where their names or regions differ, where one
@@ -187,34 +213,34 @@ def rank(
     names, veto, unnamed, apart, same, topical = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     ring = features.shape[0] - 1
     first, second = np.empty(SAMPLE, np.int32), np.empty(SAMPLE, np.int32)
-    row, weights = np.empty(features.shape[1], np.uint32), np.empty(features.shape[1], np.float32)
+    room = features.shape[1] + 1
+    buckets, marks = np.empty(room, np.uint32), np.empty(room, np.uint8)
+    weights, rarities = np.empty(room, np.float32), np.empty(room, np.float32)
     m, m_named, laid = _lay(
-        one, 0, low, features, sizes, previous, last, False,
-        seen, scale, logs, powers, keys, cells, spots, 0, first, row, weights,
+        one, low, features, sizes, previous, last, False, seen, scale, logs, powers, table, spots, 0, spots.size,
+        sums[0], parts[0], first, buckets, marks, weights, rarities,
     )  # fmt: skip
     square_m = 0.0
     for index in range(laid):
-        square_m += cells[spots[index], _SUM] ** 2
+        square_m += sums[0, index] ** 2
     for at in range(many):
         other = homes[at]
         n, n_named, used = _lay(
-            other, _SECOND, low, features, sizes, previous, last, counts[other] == 1,
-            seen, scale, logs, powers, keys, cells, spots, laid, second, row, weights,
+            other, low, features, sizes, previous, last, counts[other] == 1, seen, scale, logs, powers, table, spots,
+            laid, laid, sums[1], parts[1], second, buckets, marks, weights, rarities,
         )  # fmt: skip
         dot = rest = square_n = covered_m = covered_n = 0.0
-        for index in range(used - 1, -1, -1):
-            slot = spots[index]
-            b = cells[slot, _SECOND]
+        for index in range(used - 1, laid - 1, -1):
+            square_n += sums[1, index] * sums[1, index]
+            table[spots[index]] = 0
+        for index in range(laid - 1, -1, -1):
+            b = sums[1, index]
             if b > 0.0:
-                dot += cells[slot, _SUM] * b
-                rest += cells[slot, _OTHER] * cells[slot, _SECOND + _OTHER]
+                dot += sums[0, index] * b
+                rest += parts[0, index, _OTHER] * parts[1, index, _OTHER]
                 square_n += b * b
-                covered_m += cells[slot, _TITLE] * cells[slot, _SECOND + _HOLD]
-                covered_n += cells[slot, _SECOND + _TITLE] * cells[slot, _HOLD]
-                for column in range(_SECOND, 8):
-                    cells[slot, column] = 0.0
-            if index >= laid:
-                keys[slot] = 0
+                covered_m += parts[0, index, _TITLE] * parts[1, index, _HOLD]
+                covered_n += parts[1, index, _TITLE] * parts[0, index, _HOLD]
         out[at] = known[at] = 0.0
         if dot <= 0.0:
             continue
@@ -246,7 +272,7 @@ def rank(
         factor *= 1.0 + topical * (agree - differ) / pairs
         out[at] = min(1.0, score * factor)
     for index in range(laid - 1, -1, -1):
-        keys[spots[index]] = 0
+        table[spots[index]] = 0
 
 
 @compiled
@@ -288,42 +314,67 @@ def members(home: int, previous: Array, last: Array, counts: Array) -> Array:
 
 
 @compiled
-def first_of(homes: Array, many: int, previous: Array, last: Array, counts: Array, out: Array) -> None:
-    """The earliest live message of each matter."""
-    ring = previous.size - 1
+def near(
+    chosen: Array, probed: int, number: int, low: int, seen: Array, scale: float, logs: Array, powers: Array, rows: Array,
+    rings: Array, heads: Array, score: Array, touched: Array, group: Array, found: Array, first: Array,
+    features: Array, sizes: Array, matter: Array, previous: Array, last: Array, counts: Array, petitioner: Array,
+    topic: Array, region: Array, table: Array, spots: Array, sums: Array, parts: Array, numbers: Array, out: Array,
+    known: Array,
+) -> int:  # fmt: skip
+    """`candidates` of a message, `rank`ed; `first` gets the earliest live message of each. Gives how many there are."""
+    many = candidates(
+        chosen, probed, number, low, seen, scale, logs, powers, rows, rings, heads, matter, score, touched, group, found
+    )
+    own = matter[number & (matter.size - 1)]
+    rank(
+        own, found, many, low, features, sizes, previous, last, counts, petitioner, topic, region, seen, scale, logs,
+        powers, table, spots, sums, parts, numbers, out, known,
+    )  # fmt: skip
     for at in range(many):
-        number = last[homes[at]]
-        for _ in range(counts[homes[at]] - 1):
-            number = previous[number & ring]
-        out[at] = number
+        first[at] = last[found[at]]
+        for _ in range(counts[found[at]] - 1):
+            first[at] = previous[first[at] & (previous.size - 1)]
+    return many
 
 
 @compiled
 def shared(
-    grams: Array, places: Array, count: int, home: int, low: int, features: Array, sizes: Array, previous: Array, last: Array,
-    seen: Array, scale: float, logs: Array, powers: Array, limit: int,
+    grams: Array, places: Array, count: int, slots: Array, home: int, low: int, features: Array, sizes: Array,
+    previous: Array, last: Array, seen: Array, scale: float, logs: Array, powers: Array, limit: int,
 ) -> Array:  # fmt: skip
-    """(place, weight) of the heaviest grams that the latest members of a matter hold too, the heaviest first."""
+    """(place, weight) of the heaviest grams that the latest members of a matter hold too, the heaviest first.
+
+    `slots` is scratch, all -1 before and after.
+    """
     ring = features.shape[0] - 1
-    row = np.empty(features.shape[1], np.uint32)
-    held = set([np.int64(-1)])  # noqa: C405 - numba needs a list to know the type
+    mask = slots.size - 1
+    room = features.shape[1] + 1
+    buckets, marks = np.empty(room, np.uint32), np.empty(room, np.uint8)
+    for index in range(count):
+        slot = (np.int64(grams[index]) >> SHIFT) & mask
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = index
+    weights = np.zeros(count, np.float32)
+    held = np.zeros(count, np.bool_)
+    many = 0
     number = last[home]
     looked = 0
-    while number >= low and looked < SAMPLE:
-        for index in range(unpack(features[number & ring], sizes[number & ring], row)):
-            held.add(np.int64(row[index]) >> SHIFT)
+    while number >= low and looked < SAMPLE and many < count:
+        for at in range(unpack(features[number & ring], sizes[number & ring], buckets, marks)):
+            slot = np.int64(buckets[at]) & mask
+            while slots[slot] >= 0 and np.int64(grams[slots[slot]]) >> SHIFT != buckets[at]:
+                slot = (slot + 1) & mask
+            if slots[slot] >= 0 and not held[slots[slot]]:
+                held[slots[slot]] = True
+                weights[slots[slot]] = weigh(np.int64(grams[slots[slot]]), seen, scale, logs, powers)
+                many += 1
         looked += 1
         number = previous[number & ring]
-    weights = np.zeros(count, np.float32)
-    many = 0
-    for index in range(count):
-        gram = np.int64(grams[index])
-        if gram >> SHIFT in held:
-            weights[index] = -weigh(gram, seen, scale, logs, powers)
-            many += 1
-    order = np.argsort(weights, kind="mergesort")
-    out = np.empty((min(many, limit), 2), np.float64)
+    forget(grams, count, slots)
+    order = heaviest(weights, min(many, limit))
+    out = np.empty((order.size, 2), np.float64)
     for index in range(out.shape[0]):
         out[index, 0] = places[order[index]]
-        out[index, 1] = -weights[order[index]]
+        out[index, 1] = weights[order[index]]
     return out

@@ -55,6 +55,8 @@ class Filing:
 
     def says(self, slug: str) -> tuple[str, ...]:
         """Classes of phrase of one signal in this petition."""
+        if not self.signals:
+            return ()
         return tuple(s.partition(":")[2] for s in self.signals if s == slug or s.startswith(slug + ":"))
 
     @property

@@ -35,8 +35,11 @@ def collective_visit(
 ) -> Finding | None:
     """A visit with headcount ≥ `min_persons`; the largest of the time the flag stands gives the level."""
     rule = policy.rules.collective_visit
+    visits = [v for v in state.visits.values() if (v.headcount or 0) >= rule.min_persons]
+    if not visits:
+        return None
     since = state.since(at, rule.expires_days, "collective_visit")
-    visits = [v for v in state.visits.values() if (v.headcount or 0) >= rule.min_persons and v.at > since]
+    visits = [v for v in visits if v.at > since]
     if not visits:
         return None
     return _found(
@@ -114,6 +117,8 @@ def cross_level_risk(
     state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
 ) -> Finding | None:
     """Unanswered past the deadline, contested or announced to go higher; and the matter has climbed or repeated."""
+    if not state.cases and not state.announced:
+        return None
     rule = policy.rules.cross_level_risk
     since = state.since(at, rule.expires_days, "cross_level_risk")
     overdue = tuple(p for p, case in state.cases.items() if case.overdue(at, policy.reply_days))
@@ -153,6 +158,8 @@ def unanswered_repeat(
     state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
 ) -> Finding | None:
     """Repeats after an overdue or missing reply, while that is still missing. Counted against the unit."""
+    if not state.repeats:
+        return None
     rule = policy.rules.unanswered_repeat
     since = state.ignored.get("unanswered_repeat")
     live = [
@@ -268,6 +275,11 @@ def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: da
     return _found(
         "pending_elsewhere", rule, policy, at, len(pending), 1, scope=filing.id, petitions=(*pending, filing.id)
     )
+
+
+def ordinary(filing: Filing) -> bool:
+    """Whether no rule of a petition can find anything in this one, so that none is asked when it joins."""
+    return not filing.signals and filing.channel not in VISITS and filing.accused_unit is None and filing.climb < 1
 
 
 def _against(state: MatterState, beside: int = 0) -> tuple[tuple[str, float], ...]:

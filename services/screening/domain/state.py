@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from operator import attrgetter, itemgetter
+from typing import Any, Final
 
 from services.screening.domain.flags import MOST, Episode
 from services.screening.domain.petitions import Case, Filing
 from services.screening.domain.policy import VISITS
+
+_AT: Final[Any] = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Member:
 class MatterState:
     """What the rules look at. Nothing here says anything about a person: pseudonyms are compared and counted only.
 
-    `newest`: petitioner → when they last wrote, the earliest first. `beside`: petitions about the same place and much the
+    `newest`: petitioner → when they last wrote; `latest`: the same in order of time. `times`: petitions that count, with
+    their time, in its order. `beside`: petitions about the same place and much the
     same thing, but of other matters: they count as petitioners, and for nothing else. `left`: what staff took out.
     `visits`, `announced`, `climbed`: the members of which the rules ask that, so that a matter of thousands costs no more a
     petition than one of ten.
@@ -41,7 +45,8 @@ class MatterState:
     id: str
     members: dict[str, Member] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
-    times: list[datetime] = field(default_factory=list)
+    latest: list[tuple[datetime, str]] = field(default_factory=list)
+    times: list[tuple[datetime, str]] = field(default_factory=list)
     own: dict[str, list[Filing]] = field(default_factory=dict)
     beside: dict[str, Filing] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
@@ -71,8 +76,10 @@ class MatterState:
         if filing.climb > 0:
             self.climbed[filing.id] = filing
         if member.counts:
-            insort(self.times, filing.at)
-            self._wrote(filing.petitioner, filing.at)
+            insort(self.times, (filing.at, filing.id))
+            before = self.newest.get(filing.petitioner)
+            if before is None or before < filing.at:
+                self._wrote(filing.petitioner, filing.at)
 
     def leave(self, petition: str) -> None:
         """Take a petition out (a split)."""
@@ -82,16 +89,16 @@ class MatterState:
         if member is None:
             return
         filing = member.filing
-        self.own[filing.petitioner].remove(filing)
+        theirs = self.own[filing.petitioner]
+        theirs.remove(filing)
+        if not theirs:
+            del self.own[filing.petitioner]
         self.copies -= member.copy
         for special in (self.visits, self.announced, self.climbed):
             special.pop(petition, None)
         if member.counts:
-            del self.times[bisect_left(self.times, filing.at)]
-            rest = [f.at for f in self.own[filing.petitioner] if self.members[f.id].counts]
-            self.newest.pop(filing.petitioner, None)
-            if rest:
-                self._wrote(filing.petitioner, max(rest))
+            self.times.remove((filing.at, filing.id))
+            self._wrote(filing.petitioner, max((f.at for f in theirs if self.members[f.id].counts), default=None))
 
     def lay_beside(self, filings: Iterable[Filing]) -> None:
         """Count these petitions of other matters too; the latest `MOST` are kept."""
@@ -107,13 +114,14 @@ class MatterState:
         member = self.members.get(petition)
         return self.beside.get(petition) if member is None else member.filing
 
-    def _wrote(self, petitioner: str, at: datetime) -> None:
+    def _wrote(self, petitioner: str, at: datetime | None) -> None:
+        """Note when a petitioner last wrote, None for never."""
         before = self.newest.pop(petitioner, None)
-        at = at if before is None or at > before else before
-        last = next(reversed(self.newest.values()), None)
-        self.newest[petitioner] = at
-        if last is not None and at < last:
-            self.newest = dict(sorted(self.newest.items(), key=lambda item: item[1]))
+        if before is not None:
+            del self.latest[bisect_left(self.latest, (before, petitioner))]
+        if at is not None:
+            self.newest[petitioner] = at
+            insort(self.latest, (at, petitioner))
 
     def case(self, petition: str) -> Case | None:
         """Where a petition stands; None while nothing happened to it."""
@@ -122,15 +130,12 @@ class MatterState:
     @property
     def repeated(self) -> int:
         """Petitions beyond the first of each petitioner."""
-        return len(self.members) - sum(1 for filings in self.own.values() if filings)
+        return len(self.members) - len(self.own)
 
     def distinct(self, at: datetime, days: int, kind: str = "", *, beside: bool = True) -> int:
         """Distinct petitioners who wrote in the `days` before `at`, with those of what lies `beside` or without."""
-        since, count = self.since(at, days, kind), 0
-        for seen in reversed(self.newest.values()):
-            if seen <= since:
-                break
-            count += 1
+        since = self.since(at, days, kind)
+        count = len(self.latest) - bisect_right(self.latest, since, key=_AT)
         if not beside or not self.beside:
             return count
         more = {f.petitioner for f in self.beside.values() if since < f.at <= at}
@@ -149,23 +154,27 @@ class MatterState:
     def nth_newest(self, n: int) -> datetime:
         """When the n-th newest petitioner last wrote: the count falls below n as that leaves the window."""
         if not self.beside:
-            return next(islice(reversed(self.newest.values()), n - 1, None))
-        latest = dict(islice(reversed(self.newest.items()), n))
+            return self.latest[-n][0]
+        latest = {petitioner: at for at, petitioner in self.latest[-n:]}
         for filing in self.beside.values():
             before = latest.get(filing.petitioner) or self.newest.get(filing.petitioner, filing.at)
             latest[filing.petitioner] = max(before, filing.at)
         return sorted(latest.values(), reverse=True)[n - 1]
 
-    def counted(self, at: datetime, days: int, kind: str = "") -> tuple[str, ...]:
+    def counted(self, at: datetime, days: int, kind: str = "") -> list[Filing]:
         """Petitions that `distinct` counted, the oldest first."""
         since = self.since(at, days, kind)
-        found = {m.filing.id: m.filing for m in self.members.values() if m.counts and m.joined <= at}
-        filings = [f for f in (self.beside | found).values() if since < f.at <= at]
-        return tuple(f.id for f in sorted(filings, key=lambda f: (f.at, f.id)))
+        window = self.times[bisect_right(self.times, since, key=_AT) : bisect_right(self.times, at, key=_AT)]
+        members = [member for _, petition in window if (member := self.members[petition]).joined <= at]
+        own = [member.filing for member in members]
+        if not self.beside:
+            return own
+        found = {f.id: f for f in self.beside.values() if since < f.at <= at} | {f.id: f for f in own}
+        return sorted(found.values(), key=attrgetter("at", "id"))
 
     def between(self, start: datetime, end: datetime) -> int:
         """Counted petitions with start < time ≤ end."""
-        return bisect_left(self.times, end) - bisect_left(self.times, start)
+        return bisect_left(self.times, end, key=_AT) - bisect_left(self.times, start, key=_AT)
 
     def earlier(self, filing: Filing) -> Iterator[Filing]:
         """Earlier petitions of the same petitioner on this matter."""

@@ -60,6 +60,8 @@ class Telling:
     def _compare(self, fid: str, history: History, episode: Episode, out: Outcome) -> None:
         state = history.state
         told = self.told.get(fid)
+        if episode.told and told is not None and told.flag.matter == history.id:
+            return
         keys = [transition.key for transition in episode.log]
         stands = episode.closed_at is None
         if state is None or (
@@ -89,6 +91,7 @@ class Telling:
         told.keys, told.flag = set(keys), flag
         self._by.setdefault(history.id, set()).add(fid)
         out.flags[fid] = Told(flag, set(keys), open=stands)
+        episode.told = flag.distinct == _distinct(episode, told)
         if stands:
             heapq.heappush(self._expiries, (episode.finding.expires_at, history.id))
 

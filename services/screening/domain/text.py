@@ -48,18 +48,19 @@ _CUTS = (
 
 
 class Tables(NamedTuple):
-    """What the compiled code looks up: classes by character, heads and cuts by hash, forbidden pairs by hash."""
+    """What the compiled code looks up: what a character is folded to (half-width, lower case, one for one), classes by
+    folded character, heads and cuts by hash, forbidden pairs by hash.
+    """
 
+    folded: NDArray[np.uint32]
     classes: NDArray[np.uint8]
     words: NDArray[np.uint64]
     kinds: NDArray[np.uint8]
 
 
 def codes(title: str, text: str) -> NDArray[np.uint32]:
-    """The characters of both as numbers, half-width and lower case, one for one; at most `LONGEST` of each."""
-    raw = (title[:LONGEST] + text[:LONGEST]).encode("utf-32-le", "replace")
-    found = np.frombuffer(raw, dtype=np.uint32)
-    return np.where(found < _FOLDED.size, _FOLDED[found & 0xFFFF], found)
+    """The characters of both as numbers; at most `LONGEST` of each."""
+    return np.frombuffer((title[:LONGEST] + text[:LONGEST]).encode("utf-32-le", "replace"), dtype=np.uint32)
 
 
 def same_text(one: str, other: str) -> bool:
@@ -83,6 +84,16 @@ HEAD, KEPT, CUT, PAIR = 1, 2, 4, 8
 _SLOTS = 1024
 
 
+def _folded() -> NDArray[np.uint32]:
+    table = np.arange(0x10000, dtype=np.uint32)
+    for code in range(0x10000):
+        if not 0xD800 <= code < 0xE000:
+            plain = unicodedata.normalize("NFKC", chr(code)).lower()
+            if len(plain) == 1 and ord(plain) < table.size:
+                table[code] = ord(plain)
+    return table
+
+
 def _tables() -> Tables:
     classes = np.zeros(0x10000, dtype=np.uint8)
     classes[0x3400:0xA000] = LETTER
@@ -103,18 +114,7 @@ def _tables() -> Tables:
         while words[at] not in (0, key):
             at = (at + 1) % _SLOTS
         words[at], kinds[at] = key, kinds[at] | kind
-    return Tables(classes, words, kinds)
-
-
-def _folded() -> NDArray[np.uint32]:
-    table = np.arange(0x10000, dtype=np.uint32)
-    for code in range(0x10000):
-        if not 0xD800 <= code < 0xE000:
-            plain = unicodedata.normalize("NFKC", chr(code)).lower()
-            if len(plain) == 1 and ord(plain) < table.size:
-                table[code] = ord(plain)
-    return table
+    return Tables(_folded(), classes, words, kinds)
 
 
 TABLES = _tables()
-_FOLDED = _folded()
