@@ -25,7 +25,7 @@ from shared.directory import directory
 from shared.signing import ChannelKey, SignedRequests
 from shared.tokens import SharedKey, TokenReader
 from shared.web import install
-from tests.support.memory_intake import MemoryStore
+from tests.support.memory_intake import MemoryStore, Tables
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 INDEX_KEY = b"i" * 32
@@ -119,6 +119,17 @@ def petition_body(**changes: Any) -> dict[str, Any]:
         **changes,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def tables(intake: Intake) -> Tables:
+    """What the store in memory holds."""
+    assert isinstance(intake.store, MemoryStore)
+    return intake.store.tables
+
+
+async def file(client: httpx.AsyncClient, key: str = "k1", **changes: Any) -> httpx.Response:
+    """File a petition that is in order but for the changes."""
+    return await client.post("/v1/petitions", json=petition_body(**changes), headers={"idempotency-key": key})
 
 
 def filing(**changes: Any) -> Filing:

@@ -11,11 +11,12 @@ from typing import Any
 from services.screening.domain.engine import County
 from services.screening.domain.flags import Flag
 from services.screening.domain.outcome import Filed, Outcome
-from services.screening.domain.petitions import Filing, Step
+from services.screening.domain.petitions import Decision, Filing, Step
 from services.screening.domain.policy import Policies
 from services.screening.policyfile import read_policies
 
 COUNTY = "379911"
+DAY = timedelta(days=1)
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 POLICY = Path(__file__).resolve().parents[2] / "deploy" / "policy"
 POLICIES = read_policies(POLICY)
@@ -62,6 +63,19 @@ def step(id: str, petition: Filed | str, kind: Any, at: datetime, **more: Any) -
 def county(policies: Policies = POLICIES) -> County:
     """An engine with nothing in it."""
     return County(COUNTY, policies)
+
+
+def feed(*items: Filed | Step | Decision, policies: Policies = POLICIES) -> County:
+    """An engine that heard these, one after the other."""
+    engine = county(policies)
+    for item in items:
+        engine.apply([item])
+    return engine
+
+
+def flags(engine: County, kind: str) -> list[Flag]:
+    """Its flags of one kind, cleared ones too."""
+    return [flag for flag in engine.flags() if flag.kind == kind]
 
 
 def rule(kind: str, **numbers: Any) -> Policies:

@@ -17,8 +17,8 @@ from services.intake.handlers import Intake
 from services.intake.settings import OPEN_CHANNELS, Settings
 from shared.directory import directory
 from shared.signing import ChannelKey, KeyFileError, signed_headers
-from tests.support.intake import COUNTY, NOW, bearer, client_of, make_app, make_intake, petition_body
-from tests.support.memory_intake import MemoryStore, Tables
+from tests.support.intake import COUNTY, NOW, bearer, client_of, make_app, petition_body, tables
+from tests.support.memory_intake import Tables
 
 ROOT = Path(__file__).resolve().parents[3]
 HOTLINE = ChannelKey("hotline-1", "hotline_12345", b"h" * 32)
@@ -29,16 +29,6 @@ ROWS = (
     "id,petitioner,submitted_at,title,text,channel\n1,A1,2019-02-28,讨薪,工地欠薪,\n2,A2,2019-02-28,讨薪,欠薪,letter\n"
 )
 NUMBERS = count()
-
-
-@pytest.fixture
-def intake() -> Intake:
-    return make_intake()
-
-
-def rows(intake: Intake) -> Tables:
-    assert isinstance(intake.store, MemoryStore)
-    return intake.store.tables
 
 
 def seal(key: ChannelKey, target: str, body: bytes, nonce: str | None = None) -> dict[str, str]:
@@ -86,13 +76,13 @@ async def test_another_channel_needs_its_key_and_says_so(intake: Intake) -> None
     assert (answer.status_code, answer.json()["code"]) == (401, "channel-key-missing")
     assert answer.headers["www-authenticate"] == "Signature"
     assert "sign" in answer.json()["detail"]
-    assert rows(intake) == Tables()
+    assert tables(intake) == Tables()
 
 
 async def test_a_channel_files_with_its_signature(intake: Intake) -> None:
     answer = await post(intake, key=HOTLINE, channel="hotline_12345")
     assert answer.status_code == 201, answer.text
-    assert [row["channel"] for row in rows(intake).petitions.values()] == ["hotline_12345"]
+    assert [row["channel"] for row in tables(intake).petitions.values()] == ["hotline_12345"]
 
 
 async def test_a_signed_channel_may_say_when_it_received(intake: Intake) -> None:
@@ -124,7 +114,7 @@ async def test_a_key_is_good_for_its_channel_and_county_alone(
 ) -> None:
     answer = await post(intake, key=key, **changes)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
-    assert rows(intake) == Tables()
+    assert tables(intake) == Tables()
 
 
 @pytest.mark.parametrize("received", [False, True])
@@ -149,7 +139,7 @@ async def test_a_channels_token_files_for_its_own_channel_alone(
     file = await send_file(intake, None, f"/v1/imports?channel={channel}&jurisdiction={COUNTY}", account=own)
     assert (file.status_code, file.json().get("code")) == (403 if code else 200, code)
     if code:
-        assert rows(intake) == Tables()
+        assert tables(intake) == Tables()
     else:
         told = [(one["row"], one["code"]) for one in file.json()["rejected"]]
         assert told == [(3, "channel-not-yours")]  # the row that names another channel
@@ -164,7 +154,7 @@ async def test_a_channels_token_is_good_for_its_county_alone(intake: Intake) -> 
 async def test_a_token_that_is_there_has_to_be_good(intake: Intake) -> None:
     answer = await post(intake, {"authorization": "Bearer x.y.z"}, channel="web_portal")
     assert (answer.status_code, answer.json()["code"]) == (401, "token-invalid")
-    assert rows(intake) == Tables()
+    assert tables(intake) == Tables()
 
 
 @pytest.mark.parametrize("channel", ["web_portal", "hotline_12345"])
@@ -175,7 +165,7 @@ async def test_a_signature_that_is_there_has_to_be_good(intake: Intake, change: 
     sealed = seal(HOTLINE, "/v1/petitions", json.dumps(petition_body(channel=channel)).encode())
     answer = await post(intake, {**bearer(), **sealed, **change}, channel=channel)
     assert (answer.status_code, answer.json()["code"]) == (401, "signature-invalid")
-    assert rows(intake) == Tables()
+    assert tables(intake) == Tables()
 
 
 async def test_a_request_is_taken_once_and_signed_anew_it_is_repeated(intake: Intake) -> None:
@@ -201,7 +191,7 @@ async def test_a_channel_sends_a_file_of_its_own_rows(intake: Intake, files: dic
         1,
         [(3, "channel-not-yours")],
     )
-    assert [row["channel"] for row in rows(intake).petitions.values()] == ["hotline_12345"]
+    assert [row["channel"] for row in tables(intake).petitions.values()] == ["hotline_12345"]
 
 
 async def test_a_file_of_another_channel_is_refused(intake: Intake) -> None:
@@ -211,7 +201,7 @@ async def test_a_file_of_another_channel_is_refused(intake: Intake) -> None:
     assert (confined.status_code, confined.json()["code"]) == (403, "jurisdiction-not-yours")
     forged = await send_file(intake, ChannelKey(HOTLINE.id, HOTLINE.channel, b"x" * 32))
     assert (forged.status_code, forged.json()["code"]) == (401, "signature-invalid")
-    assert rows(intake) == Tables()
+    assert tables(intake) == Tables()
 
 
 def test_all_channels_are_open_in_the_demo_only() -> None:

@@ -1,34 +1,16 @@
 """Files of messages over HTTP: every row for itself, the same file again adds nothing, and nothing half-visible."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
 from services.intake.handlers import Intake
 from services.intake.http_imports import IMPORT_LIMIT
 from shared import failpoint
-from tests.support.intake import bearer, client_of, make_app, make_intake
-from tests.support.memory_intake import MemoryStore, Tables
+from tests.support.intake import bearer, make_app, tables
+from tests.support.memory_intake import Tables
 
 HEADER = "id,petitioner,submitted_at,title,text"
 CSV = {"content-type": "text/csv"}
-
-
-@pytest.fixture
-def intake() -> Intake:
-    return make_intake()
-
-
-@pytest.fixture
-async def client(intake: Intake) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(intake)) as one:
-        yield one
-
-
-def tables(intake: Intake) -> Tables:
-    assert isinstance(intake.store, MemoryStore)
-    return intake.store.tables
 
 
 def lines(count: int, start: int = 1) -> list[str]:

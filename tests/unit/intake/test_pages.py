@@ -14,8 +14,7 @@ from services.intake.pages.words import WORDS
 from services.intake.similar import FindSimilar, ScreeningClient, Similar
 from services.intake.throttle import Throttle
 from shared.clock import FixedClock
-from tests.support.intake import INDEX_KEY, RATES, bearer, make_app, make_intake
-from tests.support.memory_intake import MemoryStore, Tables
+from tests.support.intake import INDEX_KEY, RATES, bearer, make_app, tables
 
 FORM = {
     "purpose": "appeal",
@@ -33,11 +32,6 @@ async def nothing_similar(_county: str, _title: str, _text: str) -> list[Similar
     return []
 
 
-@pytest.fixture
-def intake() -> Intake:
-    return make_intake()
-
-
 def client(intake: Intake, similar: FindSimilar = nothing_similar, rate: str = "1000/second") -> httpx.AsyncClient:
     app = make_app(intake)
     throttle = Throttle({**RATES, "form": rate}, ())
@@ -49,11 +43,6 @@ def client(intake: Intake, similar: FindSimilar = nothing_similar, rate: str = "
 async def web(intake: Intake) -> AsyncIterator[httpx.AsyncClient]:
     async with client(intake) as one:
         yield one
-
-
-def tables(intake: Intake) -> Tables:
-    assert isinstance(intake.store, MemoryStore)
-    return intake.store.tables
 
 
 def hidden(page: str, name: str) -> str:

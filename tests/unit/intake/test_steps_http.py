@@ -1,7 +1,6 @@
 """The life of a petition over HTTP: what may follow what, what a step needs, and that a repeated request does nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +11,7 @@ from services.intake.domain.steps import ONLY_ONCE, STEPS, TRANSITIONS
 from services.intake.handlers import Intake
 from shared import failpoint
 from shared.clock import FixedClock
-from tests.support.intake import NOW, bearer, client_of, make_app, make_intake, petition_body
-from tests.support.memory_intake import MemoryStore, Tables
+from tests.support.intake import NOW, bearer, client_of, make_app, make_intake, petition_body, tables
 
 UNIT = "379911.construction_bureau"
 FIELDS: dict[str, dict[str, Any]] = {
@@ -51,17 +49,6 @@ PATHS: dict[str, list[str]] = {
 
 
 @pytest.fixture
-def intake() -> Intake:
-    return make_intake()
-
-
-@pytest.fixture
-async def client(intake: Intake) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(intake)) as one:
-        yield one
-
-
-@pytest.fixture
 async def petition(client: httpx.AsyncClient) -> dict[str, str]:
     answer = await client.post(
         "/v1/petitions",
@@ -70,11 +57,6 @@ async def petition(client: httpx.AsyncClient) -> dict[str, str]:
     )
     found: dict[str, str] = answer.json()
     return found
-
-
-def tables(intake: Intake) -> Tables:
-    assert isinstance(intake.store, MemoryStore)
-    return intake.store.tables
 
 
 async def step(
