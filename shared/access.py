@@ -54,7 +54,8 @@ PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
     "audit.read": frozenset({"auditor"}),
     "system.operate": frozenset({"operator"}),
 }
-"""Who may do what. An operator runs the system and sees no case; an auditor sees no text and changes nothing."""
+"""Who may do what. An operator runs the system and sees no case; an auditor sees masked titles, but no text, and changes
+nothing."""
 
 
 def may(permission: str) -> tuple[Role, ...]:

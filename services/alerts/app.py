@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.app.include_router(audit_routes(access, service.mongo))
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     remote = Remote(access, settings.intake_url, settings.screening_url)
-    mount(service.app, Console(desk, access, board, remote, escalations.reports, settings.geojson))
+    mount(service.app, Console(desk, access, board, remote, escalations.reports, settings.geojson, escalations.names))
     service.app.state.desk = desk
     service.app.state.access = access
     service.app.state.hub = hub

@@ -76,6 +76,13 @@ CLEARED: Final[dict[str, Text]] = {
     "window_passed": Text("研判时限已过", "the time of the flag has passed"),
 }
 """Why what a warning stood on fell away; the slugs are screening's."""
+_LAWS: Final = (
+    Text("信访工作条例", "Regulations on Petition Work"),
+    Text("信访条例", "Petition Regulations"),
+    Text("应急预案", "Emergency Plan"),
+    Text("内部做法", "internal practice"),
+)
+"""What a flag's basis is written with, as policies write it; the longer name first."""
 _FELL_AWAY: Final = Text("研判依据已消失", "what it stood on fell away")
 INTERNAL: Final = Text("内部风险提示，不对外发布", "Internal risk notice, not for publication")
 EXERCISE: Final = Text("演练", "Exercise")
@@ -86,6 +93,13 @@ def title(warning: Warning, lang: str = "zh") -> str:
     flag = warning.flag
     own = flag.title_en if lang == "en" and flag.title_en else flag.title
     return own or name(KINDS, warning.kind, lang)
+
+
+def basis(written: str, lang: str = "zh") -> str:
+    """The legal basis of a flag in the language of the page; an article that is not in the table stays as it is written."""
+    for law in _LAWS:
+        written = written.replace(*((law.en, law.zh) if lang == "zh" else (law.zh, law.en)))
+    return written if lang == "zh" else written.replace("《", "").replace("》(", " (").replace("》", "")
 
 
 def cleared_text(slug: str) -> Text:

@@ -35,9 +35,17 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Receiver(_File):
-    """Where messages go."""
+class TitleRow(_File):
+    """A title in both languages."""
 
+    zh: str
+    en: str
+
+
+class Receiver(_File):
+    """Where messages go. `name` is what people read; the slug where there is none."""
+
+    name: TitleRow | None = None
     type: Literal["console", "webhook", "apprise"]
     url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
     key_id: str | None = None
@@ -83,13 +91,6 @@ class ItemRow(_File):
     en: str
 
 
-class TitleRow(_File):
-    """A title in both languages."""
-
-    zh: str
-    en: str
-
-
 class PlanRow(_File):
     """One emergency plan."""
 
@@ -113,6 +114,11 @@ class Escalations:
     policies: Policies
     receivers: dict[str, Receiver]
     reports: dict[str, tuple[str, ...]]
+
+    @property
+    def names(self) -> dict[str, Text]:
+        """What people call the receivers."""
+        return {slug: Text(one.name.zh, one.name.en) for slug, one in self.receivers.items() if one.name}
 
 
 def folder() -> Path:

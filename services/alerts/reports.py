@@ -95,7 +95,8 @@ def _mark(lang: str, *, exercise: bool) -> str:
 def _reasons(warning: Warning, lang: str) -> tuple[str, ...]:
     flag = warning.flag
     lines = [_t(lang, flag.explanation.zh, flag.explanation.en)] if flag.explanation else []
-    lines.append(f"{_t(lang, '规则', 'Rule')}: {flag.rule_id} v{flag.rule_version} · {flag.policy} · {flag.basis}")
+    basis = labels.basis(flag.basis, lang)
+    lines.append(f"{_t(lang, '规则', 'Rule')}: {flag.rule_id} v{flag.rule_version} · {flag.policy} · {basis}")
     lines.append(
         f"{_t(lang, '阈值', 'Threshold')} {flag.threshold:g}, {_t(lang, '实测', 'observed')} {flag.observed:g}"
     )

@@ -37,7 +37,7 @@ def test_a_new_warning_shows_itself_and_is_followed_to_the_end(desk: Desk, visit
     row.locator(".fq-title").click()
     expect(page.locator(".fq-wtitle")).to_have_text("宏达机械厂拖欠工资")
     why = page.locator(".fq-why")
-    for shown in ("5 人反映同一事项", "collective_risk v1", "internal practice", "实测 5 · 阈值 5"):
+    for shown in ("5 人反映同一事项", "collective_risk v1", "内部做法", "实测 5 · 阈值 5"):
         expect(why).to_contain_text(shown)
     expect(page.locator(".fq-evidence li")).to_have_count(5)
     expect(page.locator(".fq-chart canvas").first).to_be_visible()
@@ -181,6 +181,7 @@ def test_a_special_report_is_made_sent_and_recorded(desk: Desk, visit: Visit) ->
         page.locator(".fq-form .fq-send").click()
     assert download.value.path().read_bytes().startswith(b"%PDF-")
     expect(page.locator(".fq-reports tbody tr", has_text=".pdf")).to_contain_text("报区委区政府领导")
+    expect(page.locator(".fq-reports tbody tr", has_text=".pdf")).to_contain_text("带班领导")
     expect(page.locator(".fq-reports tbody tr", has_text=".docx").first).to_contain_text("demo.duty_officer")
 
 

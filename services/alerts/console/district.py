@@ -27,12 +27,20 @@ def _ink(visitor: Visitor) -> tuple[str, str, str]:
 def heat(visitor: Visitor, found: District) -> None:
     """Townships by topics, over 30 days."""
     ink, soft, line = _ink(visitor)
-    towns = sorted({town for town, _ in found.heat})
+    cells = {place: n for place, n in found.heat.items() if any(place)}
+    if elsewhere := found.heat.get(("", ""), 0):
+        ui.label(
+            visitor.t(
+                f"另有 {elsewhere} 条没有镇街和主题（如超期类），不在图中",
+                f"{elsewhere} more have neither town nor topic (deadlines, say) and are not in it",
+            )
+        ).classes("fq-hint fq-elsewhere")
+    towns = sorted({town for town, _ in cells})
     totals: dict[str, int] = {}
-    for (_, topic), n in found.heat.items():
+    for (_, topic), n in cells.items():
         totals[topic] = totals.get(topic, 0) + n
     topics = sorted(totals, key=lambda topic: -totals[topic])[:16]
-    data = [[topics.index(topic), towns.index(town), n] for (town, topic), n in found.heat.items() if topic in topics]
+    data = [[topics.index(topic), towns.index(town), n] for (town, topic), n in cells.items() if topic in topics]
     if not data:
         ui.label(visitor.t("近 30 天没有预警", "No warning in 30 days")).classes("fq-hint")
         return

@@ -12,12 +12,19 @@ from nicegui import events, ui
 from services.alerts.console.rows import Choice, may_see, row
 from services.alerts.console.shell import Page
 from services.alerts.console.visitor import SignedOut, Visitor, millis
-from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
+from services.alerts.domain.warning import LEVELS, OPEN_STATES, Text, Warning
 from services.alerts.handlers import Order, take
 from services.alerts.labels import KINDS, STATES
 from services.alerts.labels import LEVELS as LEVEL_NAMES
 
 SHOWN: Final = 300
+FILTER_NAMES: Final = {
+    "level": Text("等级", "level"),
+    "kind": Text("类型", "kind"),
+    "state": Text("状态", "state"),
+    "unit": Text("单位", "unit"),
+    "town": Text("镇街", "town"),
+}
 NEEDS_THE_PAGE: Final = ("plan", "open")
 
 
@@ -59,7 +66,7 @@ class Live:
     def __init__(self, visitor: Visitor, page: Page) -> None:
         self.visitor = visitor
         self.page = page
-        self.choice = Choice.of(visitor.query)
+        self.choice, self._ignored = Choice.of(visitor.query, visitor.console.desk.units)
         self.ready = False
         self._sent: dict[str, dict[str, Any]] = {}
         self._lines: dict[str, tuple[Warning, int, dict[str, Any]]] = {}
@@ -78,6 +85,12 @@ class Live:
                 self.counts = ui.element("div").classes("fq-counts")
         else:
             self._toolbar()
+        if self._ignored:
+            names = visitor.t("、", ", ").join(visitor.label(FILTER_NAMES, name) for name in self._ignored)
+            words = visitor.t(
+                f"地址中有无效的筛选值，未采用：{names}", f"The address has values that are none; left out: {names}"
+            )
+            ui.label(words).classes("fq-hint fq-ignored").props('role="status"')
         self.list = LiveList(visitor)
         self.list.on("ready", self._begin)
         self.list.on("step", self._step)
@@ -111,7 +124,7 @@ class Live:
 
     def _select(self, name: str, options: dict[str, str], value: str) -> None:
         if value and value not in options:
-            options = {**options, value: value}
+            options = {**options, value: self.visitor.unit(value)}
         chosen = ui.select(options, value=value, on_change=lambda event: self.choose(**{name: event.value or ""}))
         chosen.props("dense outlined options-dense").classes(f"fq-filter fq-filter-{name}")
         if len(options) > 15:

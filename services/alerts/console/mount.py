@@ -11,13 +11,14 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
+from services.alerts.console.not_found import NotFound, icon
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
 
 _holder: list[Console] = []
 """The console of this process; NiceGUI keeps its pages for the process, not for an application."""
 
-PATHS: Final = frozenset({"/", "/favicon.ico", *(path for path, *_ in PAGES)})
+PATHS: Final = frozenset({"/", *(path for path, *_ in PAGES)})
 UNDER: Final = ("/_nicegui", "/warnings/")
 
 
@@ -43,7 +44,9 @@ def mount(app: FastAPI, console: Console) -> None:
             app, title="枫桥预警", favicon="🍁", tailwind=False, show_welcome_message=False, reconnect_timeout=5
         )
         app.router.routes.pop()
+    app.router.add_route("/favicon.ico", icon, include_in_schema=False)
     app.router.routes.append(PageMount("/", _asgi()))
+    app.router.default = NotFound(app.router.default)
 
 
 def _asgi() -> Any:

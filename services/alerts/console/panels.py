@@ -8,7 +8,7 @@ from nicegui import ui
 
 from services.alerts.console.visitor import Visitor, millis, moment, plain
 from services.alerts.domain.warning import Warning
-from services.alerts.labels import ACTIONS, KINDS, STATES, name, reason
+from services.alerts.labels import ACTIONS, KINDS, STATES, basis, name, reason
 from services.alerts.ports import LogRow
 from services.alerts.queries import Detail
 from services.alerts.reports import after_action
@@ -41,7 +41,7 @@ def why(visitor: Visitor, warning: Warning) -> None:
     until = moment(flag.expires_at) if flag.expires_at else t("未定", "open")
     pairs(
         [
-            (t("依据", "Basis"), flag.basis or "—"),
+            (t("依据", "Basis"), basis(flag.basis, visitor.lang) or "—"),
             (t("规则", "Rule"), f"{flag.rule_id} v{flag.rule_version} · {flag.policy}"),
             (t("研判时间", "Flagged"), f"{moment(flag.at)} · {t('有效至', 'until')} {until}"),
         ]
@@ -145,7 +145,7 @@ def similar(visitor: Visitor, detail: Detail) -> None:
         ui.label(t("没有找到", "None was found")).classes("fq-hint")
 
 
-def history(visitor: Visitor, log: tuple[LogRow, ...]) -> None:
+def history(visitor: Visitor, warning: Warning, log: tuple[LogRow, ...]) -> None:
     """What was done, newest first."""
     with ui.element("ol").classes("fq-log"):
         for line in reversed(log):
@@ -159,7 +159,7 @@ def history(visitor: Visitor, log: tuple[LogRow, ...]) -> None:
                     ui.label(steps).classes("fq-hint")
                 if words := _reason(visitor, line):
                     ui.label(words).classes("reason")
-                if extra := _extra(visitor, line.detail):
+                if extra := _extra(visitor, warning, line.detail):
                     ui.label(extra).classes("fq-hint")
 
 
@@ -169,14 +169,21 @@ def _reason(visitor: Visitor, line: LogRow) -> str:
     return f"“{words}”" if words and line.actor is not None else words
 
 
-def _extra(visitor: Visitor, detail: Any) -> str:
+def _extra(visitor: Visitor, warning: Warning, detail: Any) -> str:
     found = dict(detail)
+    plans = visitor.console.desk.plans.plans
+    items = {item.id: item.text for item in warning.plan.items} if warning.plan else {}
     parts = []
     if unit := found.get("unit"):
         parts.append(visitor.unit(unit))
     if arrived := found.get("arrived"):
         parts.append(visitor.actor(arrived))
-    parts += [str(found[key]) for key in ("plan", "item") if found.get(key)]
+    if plan := found.get("plan"):
+        parts.append(visitor.text(plans[plan].title) if plan in plans else plan)
+    if item := found.get("item"):
+        parts.append(visitor.text(items.get(item)) or item)
+    if step := found.get("step"):
+        parts.append(visitor.text(next((one.what for one in warning.steps if one.id == step), None)) or step)
     return " · ".join(parts)
 
 

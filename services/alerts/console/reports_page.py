@@ -93,7 +93,7 @@ class Reports:
             rows.append(
                 [
                     moment(one.created_at),
-                    one.receiver,
+                    visitor.receiver(one.receiver),
                     Link(about, f"/warnings/{one.warnings[0]}"),
                     visitor.label(REASONS, one.reason),
                     Strong(status) if one.status == "failed" else status,
@@ -122,7 +122,9 @@ class Reports:
             about = Link(t("单条预警", "one warning"), f"/warnings/{row['warning_id']}")
         else:
             about = f"{moment(row['since'])} – {moment(row['until'])}"
-        record = "；".join(f"{one.receiver} {visitor.text(STATUS.get(one.status))}" for one in sent)
+        record = t("；", "; ").join(
+            f"{visitor.receiver(one.receiver)} {visitor.text(STATUS.get(one.status))}" for one in sent
+        )
         return [
             Link(str(row["name"]), f"/v1/documents/{row['_id']}"),
             visitor.text(LISTS.get(row["recipients"])),

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from services.alerts.console.visitor import Visitor, millis
 from services.alerts.domain.lifecycle import allowed
 from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
-from services.alerts.handlers import may_act
+from services.alerts.handlers import known_unit, may_act
 from services.alerts.labels import KINDS, STATES
 from services.alerts.labels import LEVELS as LEVEL_NAMES
 from shared.directory import Directory
@@ -33,13 +33,21 @@ class Choice:
     q: str = ""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Choice:
-        """From an address; what is not a value is left out."""
+    def of(cls, query: Mapping[str, str], units: Directory) -> tuple[Choice, tuple[str, ...]]:
+        """From an address: the choice, and the names of the filters whose value was none and is left out."""
         text = {name: query.get(name, "")[:200] for name in FILTERS}
-        levels = frozenset(text["level"].split(",")) & frozenset(LEVELS)
-        kind = text["kind"] if text["kind"] in KINDS else ""
-        state = text["state"] if text["state"] in OPEN_STATES else ""
-        return cls(levels, kind, state, text["unit"], text["town"], text["q"])
+        asked = frozenset(text["level"].split(",")) - {""}
+        levels = asked & frozenset(LEVELS)
+        town = units.units.get(text["town"])
+        fits = {
+            "level": levels == asked,
+            "kind": text["kind"] in ("", *KINDS),
+            "state": text["state"] in ("", *OPEN_STATES),
+            "unit": not text["unit"] or known_unit(units, text["unit"]),
+            "town": not text["town"] or (town is not None and town.level == "town"),
+        }
+        kept = {name: text[name] if fits[name] else "" for name in ("kind", "state", "unit", "town")}
+        return cls(levels, **kept, q=text["q"]), tuple(name for name, fit in fits.items() if not fit)
 
     def query(self) -> str:
         """For the address: `level=I%2CII&kind=…`, empty where nothing is chosen."""

@@ -40,6 +40,8 @@ class Console:
     lists: Mapping[str, Sequence[str]]
     """receivers of special reports by list"""
     geojson: Path | None = None
+    receivers: Mapping[str, Text] = field(default_factory=dict)
+    """names of the receivers of messages"""
 
 
 class SignedOut(Exception):  # noqa: N818 - an answer, not a fault
@@ -89,6 +91,10 @@ class Visitor:
         """Name of a channel."""
         found = self.console.desk.units.codes.get("channel", {}).get(slug)
         return slug if found is None else found.zh if self.lang == "zh" else found.en
+
+    def receiver(self, slug: str) -> str:
+        """Name of a receiver of messages."""
+        return self.text(self.console.receivers.get(slug)) or slug
 
     def actor(self, who: str | None) -> str:
         """Whoever has to do something: a role, a unit, the head of a unit, an account."""

@@ -97,7 +97,7 @@ class WarningPage:
                         with panels.card(t("事后评估", "After-action review"), "fq-review"):
                             panels.review(visitor, self.detail)
                     with panels.card(t("处置过程", "What was done"), "fq-history"):
-                        panels.history(visitor, self.detail.log)
+                        panels.history(visitor, warning, self.detail.log)
 
     def _head(self) -> None:
         visitor, t, warning = self.visitor, self.visitor.t, self.warning

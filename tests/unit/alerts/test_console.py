@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from services.alerts.console.rows import Choice, may_see, next_act, row, spark
 from services.alerts.console.visitor import Console, SignedOut, Visitor, arrive
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Warning
+from services.alerts.labels import basis
+from services.alerts.policy import load_escalations
 from services.alerts.reports import of_warning
 from services.alerts.stream import Hub
 from shared.access import COOKIE, Principal
@@ -202,6 +205,23 @@ async def test_the_systems_own_titles_and_reasons_are_in_the_visitors_language(s
     assert not CHINESE.search(str(of_warning(detail, room.desk, "en")))
 
 
+async def test_receivers_and_laws_have_names_in_both_languages() -> None:
+    room = Bench()
+    zh, en = await visitor_of(room), await visitor_of(room, lang="en")
+    escalations = load_escalations()
+    assert set(escalations.names) == set(escalations.receivers)
+    for visitor in (zh, en):
+        visitor.console = replace(visitor.console, receivers=escalations.names)
+    assert [v.receiver("leader_on_duty") for v in (zh, en)] == ["带班领导", "leader on duty"]
+    assert zh.receiver("pager_of_a_deployment") == "pager_of_a_deployment"
+    assert (
+        basis("internal practice; 信访工作条例 Art. 20", "en")
+        == "internal practice; Regulations on Petition Work Art. 20"
+    )
+    assert basis("internal practice; 信访工作条例 Art. 20") == "内部做法; 信访工作条例 Art. 20"
+    assert basis("《信访工作条例》(2022) Art. 34", "en") == "Regulations on Petition Work (2022) Art. 34"
+
+
 async def test_the_trend_counts_what_was_there_by_then() -> None:
     room = Bench()
     warning = await raised(room)
@@ -214,8 +234,14 @@ async def test_the_trend_counts_what_was_there_by_then() -> None:
 def test_a_choice_survives_its_address_and_takes_no_nonsense() -> None:
     choice = Choice(frozenset({"I", "III"}), "overdue", "raised", BUREAU, "379911001", "车库 & 门")
     query = dict(httpx.QueryParams(choice.query()))
-    assert Choice.of(query) == choice
-    assert Choice.of({"level": "V,<script>", "kind": "x", "state": "settled"}) == Choice()
+    assert Choice.of(query, directory()) == (choice, ())
+    nonsense = {"level": "I,V,<script>", "kind": "x", "state": "settled", "unit": "y", "town": BUREAU, "q": "x"}
+    assert Choice.of(nonsense, directory()) == (
+        Choice(frozenset({"I"}), q="x"),
+        ("level", "kind", "state", "unit", "town"),
+    )
+    assert Choice.of({"unit": "370911.construction_bureau"}, directory())[1] == ()
+    assert Choice.of({}, directory()) == (Choice(), ())
     assert Choice().query() == ""
 
 
