@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from services.alerts.domain.findings import FindingRow, Moved
+from services.alerts.domain.findings import FindingRow, Moved, Place
 from services.alerts.domain.notify import Told
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
@@ -155,7 +155,7 @@ class Tx(Protocol):
     async def set_findings(self, rows: Sequence[FindingRow]) -> list[Moved]:
         """Take findings in order, as `domain.findings.placed` says; gives those that changed something."""
 
-    async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
+    async def finding_group(self, place: Place) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""
 
     async def timer(self, id: str) -> Timer | None:

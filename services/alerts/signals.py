@@ -10,7 +10,7 @@ from typing import Final
 from services.alerts.contract import flag_of
 from services.alerts.domain.episodes import Decision, on_cleared, on_flag, on_group
 from services.alerts.domain.escalation import Policies
-from services.alerts.domain.findings import FindingRow
+from services.alerts.domain.findings import FindingRow, Place
 from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
 from services.alerts.domain.timers import after_change
@@ -154,25 +154,21 @@ async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> lis
     rows = [_finding(one.event.data) for one in heard]
     came = {row.id: one for row, one in zip(rows, heard, strict=True)}
     await tx.begin()
-    touched: dict[tuple[str, str, str], tuple[FindingRow, Heard]] = {}
-    entered: set[tuple[str, str, str]] = set()
+    touched: dict[Place, tuple[FindingRow, Heard]] = {}
+    entered: set[Place] = set()
     for moved in await tx.set_findings(rows):
         for place in {moved.before or moved.after, moved.after}:
-            unit, state = place
-            if state in _KIND_OF_STATE:
-                touched[(unit, moved.row.obligation, state)] = (moved.row, came[moved.row.id])
+            if place.state in _KIND_OF_STATE:
+                touched[place] = (moved.row, came[moved.row.id])
                 if place == moved.after != moved.before:
-                    entered.add((unit, moved.row.obligation, state))
+                    entered.add(place)
     if not touched:
         return []
-    keys = {(_KIND_OF_STATE[state], matter_of(unit, name)) for unit, name, state in touched}
-    changes = Changes(await tx.latest(keys), policies)
-    for (unit, obligation, state), (row, one) in touched.items():
-        kind = _KIND_OF_STATE[state]
-        latest = changes.latest.get((kind, matter_of(unit, obligation)))
-        group = await tx.finding_group(unit, obligation, state)
-        fresh = (unit, obligation, state) in entered
-        change = _finding_change(group, kind, unit, row, latest, one, policies, entered=fresh)
+    changes = Changes(await tx.latest({(_KIND_OF_STATE[place.state], place.matter) for place in touched}), policies)
+    for place, (row, one) in touched.items():
+        latest = changes.latest.get((_KIND_OF_STATE[place.state], place.matter))
+        group = await tx.finding_group(place)
+        change = _finding_change(group, place, row, latest, one, policies, entered=place in entered)
         if change is not None:
             changes.add(change)
     return await changes.save(tx)
@@ -180,8 +176,7 @@ async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> lis
 
 def _finding_change(
     group: FindingGroup,
-    kind: str,
-    unit: str,
+    place: Place,
     row: FindingRow,
     latest: Warning | None,
     one: Heard,
@@ -199,42 +194,41 @@ def _finding_change(
             last = CLEARED["withdrawn"]
             why = Text(f"{last.zh}：{row.reason.zh}", f"{last.en}: {row.reason.en}")
         return _change(decision, latest, flag, one, policies, why=why)
-    flag = _flag_of_group(group, kind, unit, row.obligation, one)
+    flag = _flag_of_group(group, place, one)
     if latest is not None and latest.open:  # what was met in time, but entered late, says a time before the breach
         flag = replace(flag, at=max(latest.flag.at, flag.at))
     return _change(on_group(latest, flag, entered=entered), latest, flag, one, policies)
 
 
-def _flag_of_group(group: FindingGroup, kind: str, unit: str, obligation: str, one: Heard) -> Flag:
+def _flag_of_group(group: FindingGroup, place: Place, one: Heard) -> Flag:
+    kind = _KIND_OF_STATE[place.state]
     late = kind == "overdue"
-    owed = OBLIGATIONS.get(obligation, Text(obligation, obligation))
+    owed = OBLIGATIONS.get(place.obligation, Text(place.obligation, place.obligation))
     zh = f"{group.count} 件{owed.zh}{'已超期' if late else '即将到期'}"
     many = "petition is" if group.count == 1 else "petitions are"
     en = f"{group.count} {many} {'overdue' if late else 'due soon'}: {owed.en}"
+    veil = [place.accused_unit or "unknown"] if place.restricted else []
     return Flag(
-        flag_id=derived_id(kind, unit, obligation),
+        flag_id=derived_id(kind, place.unit, place.obligation, *veil),
         kind=kind,
-        matter=matter_of(unit, obligation),
+        matter=place.matter,
         jurisdiction=group.jurisdiction,
         level="III" if late else "IV",
         at=one.event.data.at,
         title=zh,
         title_en=en,
-        responsible_unit=unit,
+        responsible_unit=place.unit,
         petition_ids=group.petition_ids,
         explanation=Text(f"{zh}；最早一件：{group.derivation.zh}", f"{en}; the earliest: {group.derivation.en}"),
-        rule_id=f"clock.{obligation}",
+        rule_id=f"clock.{place.obligation}",
         policy="statutory clocks",
         basis=group.basis,
         threshold=1,
         observed=group.count,
         margin=group.count - 1,
+        restricted=place.restricted,
+        accused_unit=place.accused_unit,
     )
-
-
-def matter_of(unit: str, obligation: str) -> str:
-    """What an overdue or near-deadline warning is about."""
-    return f"unit:{unit}/{obligation}"
 
 
 def _finding(data: ObligationData) -> FindingRow:
@@ -254,5 +248,7 @@ def _finding(data: ObligationData) -> FindingRow:
         matter=data.matter,
         started_by=data.started_by or "",
         renewal=data.renewal,
+        restricted=data.restricted,
+        accused_unit=data.accused_unit if data.restricted else None,
         reason=Text(data.reason.zh, data.reason.en) if isinstance(data, ObligationWithdrawn) else None,
     )

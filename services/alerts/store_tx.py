@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.alerts import codec
-from services.alerts.domain.findings import FindingRow, Moved, placed
+from services.alerts.domain.findings import FindingRow, Moved, Place, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer, merged
@@ -170,9 +170,11 @@ class MongoTx:
             await self._mongo[FINDINGS].bulk_write(writes, ordered=False, session=self._session)
         return moved
 
-    async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
+    async def finding_group(self, place: Place) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""
-        query = {"unit": unit, "obligation": obligation, "state": state}
+        query: Document = {"unit": place.unit, "obligation": place.obligation, "state": place.state}
+        veiled = {"restricted": True, "accused_unit": place.accused_unit}
+        query |= veiled if place.restricted else {"restricted": {"$ne": True}}
         found = self._mongo[FINDINGS]
         count = await found.count_documents(query, session=self._session)
         newest = [

@@ -248,6 +248,19 @@ async def test_what_is_owed_no_more_leaves_its_warning_with_the_reason(store: St
     assert [(w.state, w.episode) for w in await all_warnings(store)] == [("raised", 2), ("cancelled", 1)]
 
 
+async def test_a_deadline_of_an_accusation_is_not_there_for_the_accused(store: Store) -> None:
+    events = [finding("p1", "breached"), finding("p2", "breached", accused=BUREAU, minute=1), finding("p3", "breached")]
+    await findings_in(store, *events)
+    units = directory()
+    accused, other = Principal("u1", "unit", BUREAU), Principal("o1", "duty_officer")
+    seen = {who.role: await all_warnings(store, who.scope(units)) for who in (accused, other)}
+    assert [(w.flag.observed, w.flag.restricted) for w in seen["unit"]] == [(2, False)]
+    assert sorted((w.flag.observed, w.flag.restricted) for w in seen["duty_officer"]) == [(1, True), (2, False)]
+    assert "p2" not in str(seen["unit"])
+    await findings_in(store, finding("p2", "met", accused=BUREAU, minute=9))
+    assert {(w.flag.restricted, w.state) for w in await all_warnings(store)} == {(True, "cancelled"), (False, "raised")}
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_the_start_that_holds_counts_whatever_comes_first(store: Store, order: tuple[int, ...]) -> None:
     events = (

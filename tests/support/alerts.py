@@ -102,6 +102,7 @@ def finding(
     due: int = 0,
     started_by: str | None = None,
     renewal: int = 0,
+    accused: str | None = None,
 ) -> Event:
     """A finding event, due so many days after `AT`; the same arguments give the same event."""
     at = AT + timedelta(minutes=minute)
@@ -118,9 +119,11 @@ def finding(
         at=at,
         started_by=started_by,
         renewal=renewal,
+        restricted=accused is not None,
+        accused_unit=accused,
         **more,
     )
-    id = derived_id(run, petition, state, unit, obligation, str(minute), str(started_by), str(renewal))
+    id = derived_id(run, petition, state, unit, obligation, str(minute), str(started_by), str(renewal), str(accused))
     return new_event(data, id=id, source="/assessment", time=at)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.alerts.domain.findings import FindingRow, Moved, placed
+from services.alerts.domain.findings import FindingRow, Moved, Place, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
@@ -119,9 +119,8 @@ class MemoryTx:
                 moved.append(Moved(row, known[0].place if known else None, after[0].place))
         return moved
 
-    async def finding_group(self, unit: str, obligation: str, state: str) -> FindingGroup:
-        counting = [own[0] for own in self.s.findings.values()]
-        rows = [r for r in counting if (r.unit, r.obligation, r.state) == (unit, obligation, state)]
+    async def finding_group(self, place: Place) -> FindingGroup:
+        rows = [own[0] for own in self.s.findings.values() if own[0].place == place]
         newest = sorted(sorted(rows, key=lambda r: r.id), key=lambda r: r.at, reverse=True)[:200]
         first = min(rows, key=lambda r: (r.due, r.id), default=None)
         return FindingGroup(

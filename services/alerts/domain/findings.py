@@ -13,8 +13,23 @@ STATES: Final = ("due_soon", "breached", "met", "withdrawn")
 """How far a duty has come. What was met in time, but entered after its breach was announced, says a time before the
 breach; so the state decides what comes after what, and the time only between two of one state."""
 
-Place = tuple[str, str]
-"""Unit and state."""
+
+@dataclass(frozen=True)
+class Place:
+    """A unit's petitions that stand in one state for one obligation: one warning. Accusations are never among the others:
+    each accused unit has a warning of its own, which is not there for that unit (信访工作条例 Art. 30)."""
+
+    unit: str
+    obligation: str
+    state: str
+    restricted: bool = False
+    accused_unit: str | None = None
+
+    @property
+    def matter(self) -> str:
+        """What its warning is about."""
+        own = f"unit:{self.unit}/{self.obligation}"
+        return f"{own}/accusation:{self.accused_unit or 'unknown'}" if self.restricted else own
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,8 @@ class FindingRow:
     matter: str | None = None
     started_by: str = ""
     renewal: int = 0
+    restricted: bool = False
+    accused_unit: str | None = None
     reason: Text | None = None
     """why it was withdrawn"""
 
@@ -49,7 +66,7 @@ class FindingRow:
     @property
     def place(self) -> Place:
         """Whose it is, and how far it has come."""
-        return self.unit, self.state
+        return Place(self.unit, self.obligation, self.state, self.restricted, self.accused_unit)
 
     def same(self, other: FindingRow) -> bool:
         """Whether it is the same start of the clock; findings of an older writer do not name it."""
