@@ -24,7 +24,7 @@ from faststream.kafka import KafkaBroker
 from faststream.specification.asyncapi import AsyncAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared import lease, outbox, progress
+from shared import lease, outbox, progress, sockets
 from shared.bus import Processor
 from shared.clock import Clock, SystemClock
 from shared.consumer import INDEXES as CONSUMER_INDEXES
@@ -314,10 +314,15 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings_class: type[Setting
         access_log=False,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=15,
-        limit_concurrency=4000,
+        limit_concurrency=settings.connections,
         server_header=False,
         proxy_headers=False,  # whose X-Forwarded-For is believed is a setting of the service, not of the server
         h11_max_incomplete_event_size=32 * 1024,
         loop="uvloop",
+        ws=sockets.BoundedWebSocket,
+        ws_max_size=sockets.WS_MESSAGE,
+        ws_ping_interval=sockets.WS_PING_S,
+        ws_ping_timeout=sockets.WS_PING_S,
     )
-    Server(config).run()
+    sockets.more_files()
+    Server(config).run([sockets.listening(config, settings.unread_s)])

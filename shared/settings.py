@@ -36,6 +36,11 @@ class ServiceSettings(BaseSettings):
     )
     stalled_after_s: float = Field(default=60, gt=0, description="behind and not moving for this long is unhealthy")
 
+    connections: int = Field(default=4000, ge=10, description="connections at once; more are answered with 503")
+    unread_s: float = Field(
+        default=30, ge=1, le=600, description="seconds for which a client may leave what it was sent unread"
+    )
+
     @model_validator(mode="after")
     def _uri_from_file(self) -> ServiceSettings:
         if self.mongo_file is not None:

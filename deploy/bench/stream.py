@@ -1,10 +1,15 @@
-"""`fengqiao bench stream`: one warning to a thousand listeners, and a thousand reconnecting at once without a gap."""
+"""`fengqiao bench stream`: one warning to a thousand listeners, and a thousand reconnecting at once without a gap.
+
+With `--idle` ten thousand that only listen, and one more that never reads: what they cost while nothing happens, whether the
+service stays healthy, whether all are told and only the deaf one is closed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +34,9 @@ ASKED_S: Final = 1.0
 STORM_S: Final = 10.0
 ROUNDS: Final = 20
 SPARE_FILES: Final = 200
+IDLE_ROUNDS: Final = 10
+DEAF_S: Final = 60.0
+"""the service gives a client 30 s to read what it was sent"""
 
 
 @dataclass
@@ -152,13 +160,13 @@ async def _all_have(listeners: list[Listener], number: int, seconds: float) -> b
     return False
 
 
-async def fan_out(listeners: list[Listener], client: httpx.AsyncClient) -> dict[str, Any]:
+async def fan_out(listeners: list[Listener], client: httpx.AsyncClient, rounds: int = ROUNDS) -> dict[str, Any]:
     """One warning at a time to everybody: from the request that raises it to the last listener."""
     last_s: list[float] = []
     every: list[float] = []
     missing = 0
     start = listeners[0].ids[-1] if listeners[0].ids else 0
-    for n in range(1, ROUNDS + 1):
+    for n in range(1, rounds + 1):
         sent = await _warn(client, n)
         if not await _all_have(listeners, start + n, 10):
             missing += sum(one.ids[-1] < start + n if one.ids else 1 for one in listeners)
@@ -166,13 +174,52 @@ async def fan_out(listeners: list[Listener], client: httpx.AsyncClient) -> dict[
         every += waits
         last_s.append(max(waits, default=float("inf")))
     return {
-        "rounds": ROUNDS,
+        "rounds": rounds,
         "p50_ms": float(np.percentile(every, 50) * 1000),
         "p99_ms": float(np.percentile(every, 99) * 1000),
         "last_listener_ms_median": float(np.median(last_s) * 1000),
         "last_listener_ms_worst": max(last_s) * 1000,
         "missing": missing,
     }
+
+
+async def idle(
+    listeners: list[Listener], client: httpx.AsyncClient, process: psutil.Process, seconds: float
+) -> dict[str, Any]:
+    """Nothing happens for a while, then a warning; then so many that a client which never reads is found out."""
+    host, port, token = listeners[0].host, listeners[0].port, listeners[0].token
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((host, port))
+        deaf.sendall(f"GET /v1/stream HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        mine = deaf.getsockname()[1]
+        used, began, answers = sum(process.cpu_times()[:2]), time.monotonic(), []
+        while time.monotonic() - began < seconds:
+            asked = time.monotonic()
+            (await client.get("/health")).raise_for_status()
+            answers.append(time.monotonic() - asked)
+            await asyncio.sleep(0.5)
+        idle_cpu = (sum(process.cpu_times()[:2]) - used) / (time.monotonic() - began)
+        memory = process.memory_info().rss / 2**20
+        told = await fan_out(listeners, client, IDLE_ROUNDS)
+
+        def held() -> bool:
+            return any(one.raddr and one.raddr.port == mine for one in process.net_connections())
+
+        for _ in range(int(DEAF_S * 2)):
+            if not held():
+                break
+            await asyncio.sleep(0.5)
+        return {
+            "idle_s": seconds,
+            "idle_cpu_share": idle_cpu,
+            "health_worst_ms": max(answers) * 1000,
+            "alerts_mib": memory,
+            "alerts_mib_after": process.memory_info().rss / 2**20,
+            "fan_out": told,
+            "deaf_closed": not held(),
+            "others_closed": sum(one.ended for one in listeners),
+        }
 
 
 async def storm(listeners: list[Listener], client: httpx.AsyncClient) -> dict[str, Any]:
@@ -218,7 +265,7 @@ async def storm(listeners: list[Listener], client: httpx.AsyncClient) -> dict[st
     }
 
 
-async def _measure(clients: int, folder: Path, progress: Progress) -> dict[str, Any]:
+async def _measure(clients: int, folder: Path, progress: Progress, idle_s: float) -> dict[str, Any]:
     async with alerts_alone(folder) as (host, port, token, process):
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}", headers=headers, timeout=30) as client:
@@ -231,13 +278,17 @@ async def _measure(clients: int, folder: Path, progress: Progress) -> dict[str, 
                 await asyncio.gather(*(asyncio.wait_for(one.resumed.wait(), 60) for one in part))
                 progress.advance(task, len(part))
             connected_s = time.monotonic() - began
+            if idle_s:
+                progress.update(task, description="nothing happens")
+                found = await idle(listeners, client, process, idle_s)
+                await _leave(listeners)
+                return {"clients": clients, "connect_s": connected_s, **found}
             progress.update(task, description="one warning to all")
             told = await fan_out(listeners, client)
             progress.update(task, description="reconnect storm")
             stormed = await storm(listeners, client)
             memory = process.memory_info().rss / 2**20
-            for one in listeners:
-                await one.close()
+            await _leave(listeners)
             return {
                 "clients": clients,
                 "connect_s": connected_s,
@@ -247,15 +298,49 @@ async def _measure(clients: int, folder: Path, progress: Progress) -> dict[str, 
             }
 
 
-def bench(clients: int, json: Path | None) -> bool:
-    """Measure, print, write; gives whether the targets were met."""
+async def _leave(listeners: list[Listener]) -> None:
+    for one in listeners:
+        await one.close()
+
+
+def _run(clients: int, idle_s: float = 0) -> tuple[dict[str, Any], list[str]]:
+    """The figures, and what kept them from being about as many clients as asked."""
     fits = files_for(clients)
+    notes = [] if fits == clients else [f"the limit on open files allows {fits} clients; raise it with ulimit -n"]
     before = machine()
     with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
-        result = asyncio.run(_measure(fits, Path(folder), progress))
+        result = asyncio.run(_measure(fits, Path(folder), progress, idle_s))
+    return {"machine": before, "asked": clients, **result}, notes
+
+
+def bench_idle(clients: int, seconds: float, json: Path | None) -> bool:
+    """Many that only listen: measure, print, write; gives whether all were told and only the deaf one was closed."""
+    result, notes = _run(clients, seconds)
+    told = result["fan_out"]
+    rows = [
+        ["idle listeners", result["clients"], f"asked {clients}"],
+        ["connecting them all, s", result["connect_s"], ""],
+        ["CPU of alerts while idle, cores", result["idle_cpu_share"], f"for {seconds:.0f} s"],
+        ["/health meanwhile, worst ms", result["health_worst_ms"], ""],
+        ["memory of alerts, MiB", result["alerts_mib"], f"{result['alerts_mib_after']:,.0f} after the warnings"],
+        ["warning → listener, p50 ms", told["p50_ms"], ""],
+        ["warning → listener, p99 ms", told["p99_ms"], ""],
+        ["warning → last listener, worst ms", told["last_listener_ms_worst"], f"{told['rounds']} warnings"],
+        ["listeners that missed one", told["missing"], "asked 0"],
+        ["listeners closed", result["others_closed"], "asked 0"],
+        ["the one that never reads is closed", str(result["deaf_closed"]), "asked True"],
+    ]
+    tell("Many that only listen, and one that never reads", ["what", "measured", "target"], rows, notes)
+    save(json, result)
+    return bool(result["deaf_closed"] and not told["missing"] and not result["others_closed"])
+
+
+def bench(clients: int, json: Path | None) -> bool:
+    """Measure, print, write; gives whether the targets were met."""
+    result, notes = _run(clients)
     told, stormed = result["fan_out"], result["storm"]
     rows = [
-        ["listeners", fits, f"asked {clients}"],
+        ["listeners", result["clients"], f"asked {clients}"],
         ["connecting them all, s", result["connect_s"], ""],
         ["warning → listener, p50 ms", told["p50_ms"], ""],
         ["warning → listener, p99 ms", told["p99_ms"], ""],
@@ -267,9 +352,8 @@ def bench(clients: int, json: Path | None) -> bool:
         ["storm: listeners going back", stormed["listeners_going_back"], "asked 0"],
         ["memory of alerts, MiB", result["alerts_mib"], ""],
     ]
-    notes = [] if fits == clients else [f"the limit on open files allows {fits} clients; raise it with ulimit -n"]
     tell("One warning to everybody, and everybody again", ["what", "measured", "target"], rows, notes)
-    save(json, {"machine": before, "asked": clients, **result})
+    save(json, result)
     return bool(
         told["last_listener_ms_worst"] <= ASKED_S * 1000
         and not told["missing"]

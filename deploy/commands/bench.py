@@ -83,13 +83,15 @@ def linking(
 
 @app.command("stream")
 def stream(
-    clients: Annotated[int, typer.Option(min=1, max=20_000, help="stream clients")] = 1_000,
+    clients: Annotated[int, typer.Option(min=1, max=12_000, help="stream clients")] = 1_000,
+    idle: Annotated[bool, typer.Option("--idle", help="they only listen, and one more never reads; no storm")] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="with --idle: how long nothing happens")] = 30,
     json: Json = None,
 ) -> None:
     """One warning to a thousand listeners, and a thousand reconnecting within ten seconds without a gap."""
-    from deploy.bench.stream import bench
+    from deploy.bench.stream import bench, bench_idle
 
-    if not bench(clients, json):
+    if not (bench_idle(clients, seconds, json) if idle else bench(clients, json)):
         raise typer.Exit(1)
 
 

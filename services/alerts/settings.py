@@ -17,5 +17,6 @@ class Settings(ServiceSettings):
     plans: Path | None = Field(default=None, description="emergency plans; the packaged file by default")
     webhook_hosts: str = Field(default="", description="hosts that webhooks may reach though their address is private")
     stream_queue: int = Field(default=1000, ge=10, description="events that wait for one slow stream client")
+    connections: int = Field(default=12_000, ge=10, description="connections at once; each stream client is one")
     stream_life_s: float = Field(default=3600, gt=0, description="longest life of one stream connection, seconds")
     geojson: Path | None = Field(default=None, description="GeoJSON of the towns, for the console's map")

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
 from services.alerts.console.not_found import NotFound, icon
+from services.alerts.console.guard import Guarded, guard
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
 
@@ -39,7 +40,7 @@ def mount(app: FastAPI, console: Console) -> None:
     _holder[:] = [console]
     if first:
         _add_pages()
-        core.sio.eio.cors_allowed_origins = None  # a page's socket is opened by the page's own site only
+        guard(core.sio)
         ui.run_with(
             app, title="枫桥预警", favicon="🍁", tailwind=False, show_welcome_message=False, reconnect_timeout=5
         )
@@ -50,7 +51,7 @@ def mount(app: FastAPI, console: Console) -> None:
 
 
 def _asgi() -> Any:
-    return pages
+    return Guarded(pages)
 
 
 def _add_pages() -> None:
