@@ -37,6 +37,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
 """What `rows` asks by."""
 LANES: Final = 64
 GENESIS: Final = "0" * 64
+_BATCH: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -310,7 +311,8 @@ def genuine(anchor: Anchor, key: bytes) -> bool:
 async def verify(mongo: Mongo, anchor: Anchor | None = None) -> Report:
     """Verify every chain of one service's database, row by row; the service may go on writing meanwhile."""
     checking = _Checking(await heads(mongo), anchor)
-    async for row in mongo[ROWS].find({}).sort("n", 1).allow_disk_use(allow_disk_use=True):
+    found = mongo[ROWS].find({}).sort("n", 1).allow_disk_use(allow_disk_use=True)
+    async for row in found.batch_size(_BATCH):  # without it the server fills 16 MB a batch
         checking.add(row)
     return checking.report(await heads(mongo))
 

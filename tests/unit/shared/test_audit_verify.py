@@ -25,14 +25,14 @@ class Cursor:
 
     def __init__(self, documents: Callable[[], AsyncIterator[dict[str, Any]]]) -> None:
         self._documents = documents
-        self.asked: list[Any] = []
 
-    def sort(self, *by: Any) -> Cursor:
-        self.asked.append(by)
+    def sort(self, *_: Any) -> Cursor:
         return self
 
     def allow_disk_use(self, *, allow_disk_use: bool) -> Cursor:
-        self.asked.append(allow_disk_use)
+        return self
+
+    def batch_size(self, _: int) -> Cursor:
         return self
 
     def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
