@@ -95,7 +95,11 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
     step = warning.next_step() if warning.open else None
     if step is not None:
         what = step.what.zh if lang == "zh" else step.what.en
-        _add(info, "instruction", f"{what} ({step.who}, {stamp(step.due)}, {step.basis})")
+        _add(
+            info,
+            "instruction",
+            f"{what} ({labels.actor(step.who, units, 'zh' if lang == 'zh' else 'en')}, {stamp(step.due)}, {step.basis})",
+        )
     for parameter, value in (
         ("internalLevel", warning.level),
         ("state", warning.state),

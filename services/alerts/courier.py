@@ -150,7 +150,7 @@ class Courier:
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 sender.add(line.strip())
-        title, text = as_text(orjson.loads(body))
+        title, text = as_text(orjson.loads(body), self._units)
         sent = await sender.async_notify(body=text, title=title)
         return Outcome(bool(sent), "sent" if sent else "refused")
 
@@ -160,7 +160,7 @@ async def _shown(receiver: Receiver, row: Delivery, body: bytes) -> Outcome:
     return Outcome(True, "shown")
 
 
-def as_text(body: Mapping[str, Any]) -> tuple[str, str]:
+def as_text(body: Mapping[str, Any], units: Directory) -> tuple[str, str]:
     """Title and lines of a message for people; without the text of a petition."""
     warnings = body.get("warnings", [])
     mark = f"【{labels.EXERCISE.zh}】" if body.get("exercise") else ""
@@ -168,9 +168,11 @@ def as_text(body: Mapping[str, Any]) -> tuple[str, str]:
         return f"{mark}{body.get('title', '平安指挥部')}", f"{body.get('document', '')}\n{labels.INTERNAL.zh}"
     first = warnings[0]
     title = f"{mark}{labels.name(labels.LEVELS, first['level'])} {labels.name(labels.KINDS, first['kind'])}"
-    lines = [
-        f"{labels.name(labels.LEVELS, one['level'])} {labels.name(labels.KINDS, one['kind'])} "
-        f"{labels.name(labels.STATES, one['state'])} {one['title']} {one['responsible_unit'] or ''}".rstrip()
-        for one in warnings
-    ]
+    lines = []
+    for one in warnings:
+        words = [labels.name(labels.LEVELS, one["level"]), labels.name(labels.KINDS, one["kind"])]
+        words += [labels.name(labels.STATES, one["state"]), one["title"]]
+        if unit := one["responsible_unit"]:
+            words.append(units.name(unit))
+        lines.append(" ".join(words))
     return title, "\n".join([*lines, labels.INTERNAL.zh])

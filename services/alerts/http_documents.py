@@ -15,6 +15,7 @@ from services.alerts.http import FILTERS, answered, read_filter
 from services.alerts.render import MEDIA_TYPES, render
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
+from shared.directory import Lang
 from shared.openapi import query_names
 from shared.web import Problem, json_body, read_json
 
@@ -44,9 +45,7 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
         return Response(body, media_type="application/cap+xml", headers=_PRIVATE)
 
     @router.get("/warnings/{warning_id}/after-action")
-    async def review(
-        warning_id: Id, who: Principal = reader, lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh"
-    ) -> dict[str, Any]:
+    async def review(warning_id: Id, who: Principal = reader, lang: Annotated[Lang, Query()] = "zh") -> dict[str, Any]:
         """The after-action review."""
         section = reports.after_action(await answered(queries.detail(desk, who, warning_id)), lang)
         return {"heading": section.heading, "lines": list(section.lines)}

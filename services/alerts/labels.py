@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.alerts.domain.warning import Text, Warning
+from shared.directory import Directory, Lang
 
 KINDS: Final[dict[str, Text]] = {
     "collective_visit": Text("集体访", "collective visit"),
@@ -93,6 +94,19 @@ def title(warning: Warning, lang: str = "zh") -> str:
     flag = warning.flag
     own = flag.title_en if lang == "en" and flag.title_en else flag.title
     return own or name(KINDS, warning.kind, lang)
+
+
+def actor(who: str | None, units: Directory, lang: Lang = "zh") -> str:
+    """Whoever does something, by name: a role, a unit, the head of a unit, else the account id."""
+    if not who or who == "system":
+        return "系统" if lang == "zh" else "system"
+    if who == "duty_officer":
+        return "值班员" if lang == "zh" else "duty officer"
+    if who.startswith("unassigned"):
+        return "待明确单位" if lang == "zh" else "unit not named yet"
+    code, head, _ = who.partition("#")
+    unit = units.name(code, lang)
+    return f"{unit}{'主要负责人' if lang == 'zh' else ', its head'}" if head else unit
 
 
 def basis(written: str, lang: str = "zh") -> str:

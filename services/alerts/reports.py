@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from services.alerts import labels, queries
 from services.alerts.domain.lifecycle import Refused
+from services.alerts.domain.silence import Silence
 from services.alerts.domain.warning import Text, Warning
 from services.alerts.handlers import Desk, Forbidden
 from services.alerts.ports import Delivery, Filter, Tx
 from services.alerts.queries import Detail
 from shared.access import PERMISSIONS, Principal
 from shared.clock import BEIJING
+from shared.directory import Directory, Lang
 from shared.events import derived_id
 
 LISTS: Final = {"leaders": Text("报区委区政府领导", "leaders"), "members": Text("送指挥部成员单位", "member units")}
@@ -50,7 +52,7 @@ def when(at: datetime | None) -> str:
     return at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M") if at else "—"
 
 
-def of_warning(detail: Detail, desk: Desk, lang: str = "zh") -> Report:
+def of_warning(detail: Detail, desk: Desk, lang: Lang = "zh") -> Report:
     """The report about one warning: what, why, who did what by when, and how it ended."""
     warning, flag = detail.warning, detail.warning.flag
     unit = warning.responsible_unit
@@ -58,10 +60,10 @@ def of_warning(detail: Detail, desk: Desk, lang: str = "zh") -> Report:
         (_t(lang, "类型", "Kind"), labels.name(labels.KINDS, warning.kind, lang)),
         (_t(lang, "等级", "Level"), labels.name(labels.LEVELS, warning.level, lang)),
         (_t(lang, "状态", "State"), labels.name(labels.STATES, warning.state, lang)),
-        (_t(lang, "地点", "Place"), desk.units.name(flag.town or flag.jurisdiction, "zh" if lang == "zh" else "en")),
+        (_t(lang, "地点", "Place"), desk.units.name(flag.town or flag.jurisdiction, lang)),
         (
             _t(lang, "责任单位", "Responsible unit"),
-            desk.units.name(unit, "zh" if lang == "zh" else "en") if unit else "—",
+            desk.units.name(unit, lang) if unit else "—",
         ),
         (_t(lang, "涉及人数", "Distinct petitioners"), str(flag.distinct_petitioners)),
         (_t(lang, "发出时间", "Raised"), when(warning.raised_at)),
@@ -69,14 +71,14 @@ def of_warning(detail: Detail, desk: Desk, lang: str = "zh") -> Report:
     ]
     sections = [Section(_t(lang, "一、基本情况", "1. Facts"), table=tuple(facts))]
     sections.append(Section(_t(lang, "二、预警依据", "2. Why it was raised"), _reasons(warning, lang)))
-    sections.append(_steps(warning, lang))
+    sections.append(_steps(warning, desk.units, lang))
     if warning.work_plan:
         head = (_t(lang, "措施", "Measure"), _t(lang, "责任人", "Who"), _t(lang, "时限", "Due"))
-        rows = tuple((m.what, m.who, when(m.due)) for m in warning.work_plan.measures)
+        rows = tuple((m.what, labels.actor(m.who, desk.units, lang), when(m.due)) for m in warning.work_plan.measures)
         sections.append(Section(_t(lang, "专门工作方案", "Special work plan"), table=(head, *rows)))
     if warning.plan:
-        sections.append(_checklist(warning, lang))
-    sections.append(_log(detail, lang))
+        sections.append(_checklist(warning, desk.units, lang))
+    sections.append(_log(detail, desk.units, lang))
     if not warning.open:
         sections.append(after_action(detail, lang))
     return Report(
@@ -92,7 +94,7 @@ def _mark(lang: str, *, exercise: bool) -> str:
     return f"{_t(lang, labels.EXERCISE.zh, labels.EXERCISE.en)} · {internal}" if exercise else internal
 
 
-def _reasons(warning: Warning, lang: str) -> tuple[str, ...]:
+def _reasons(warning: Warning, lang: Lang) -> tuple[str, ...]:
     flag = warning.flag
     lines = [_t(lang, flag.explanation.zh, flag.explanation.en)] if flag.explanation else []
     basis = labels.basis(flag.basis, lang)
@@ -106,14 +108,27 @@ def _reasons(warning: Warning, lang: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _steps(warning: Warning, lang: str) -> Section:
+def _by(who: str | None, units: Directory, lang: Lang) -> str:
+    return labels.actor(who, units, lang) if who else "—"
+
+
+def _muted(silence: Silence, units: Directory, lang: Lang) -> str:
+    """What a silence is about: kinds and units, by name."""
+    parts = [labels.name(labels.KINDS, kind, lang) for kind in silence.kinds]
+    parts += [units.name(code, lang) for code in (silence.unit, silence.jurisdiction) if code]
+    return " · ".join(parts) or silence.matter or "*"
+
+
+def _steps(warning: Warning, units: Directory, lang: Lang) -> Section:
     head = tuple(_t(lang, zh, en) for zh, en in (("事项", "Step"), ("责任", "Who"), ("时限", "Due"), ("完成", "Done")))
     rows = tuple(
         (
             _t(lang, step.what.zh, step.what.en),
-            step.who,
+            labels.actor(step.who, units, lang),
             when(step.due),
-            f"{when(step.done_at)} {step.done_by}" if step.done_at else _t(lang, "未完成", "open"),
+            f"{when(step.done_at)} {labels.actor(step.done_by, units, lang)}"
+            if step.done_at
+            else _t(lang, "未完成", "open"),
         )
         for step in warning.steps
     )
@@ -121,11 +136,11 @@ def _steps(warning: Warning, lang: str) -> Section:
     return Section(_t(lang, "三、谁在何时前做什么", "3. Who does what by when"), (note,), (head, *rows))
 
 
-def _checklist(warning: Warning, lang: str) -> Section:
+def _checklist(warning: Warning, units: Directory, lang: Lang) -> Section:
     plan = warning.plan
     assert plan is not None
     rows = tuple(
-        (_t(lang, item.text.zh, item.text.en), when(item.done_at), item.done_by or "—", item.note or "")
+        (_t(lang, item.text.zh, item.text.en), when(item.done_at), _by(item.done_by, units, lang), item.note or "")
         for item in plan.items
     )
     head = tuple(_t(lang, zh, en) for zh, en in (("事项", "Item"), ("时间", "When"), ("人员", "Who"), ("备注", "Note")))
@@ -133,7 +148,7 @@ def _checklist(warning: Warning, lang: str) -> Section:
     return Section(f"{_t(lang, '应急预案', 'Emergency plan')}: {title} v{plan.version}", table=(head, *rows))
 
 
-def _log(detail: Detail, lang: str) -> Section:
+def _log(detail: Detail, units: Directory, lang: Lang) -> Section:
     head = tuple(
         _t(lang, zh, en) for zh, en in (("时间", "When"), ("动作", "Action"), ("人员", "Who"), ("理由", "Reason"))
     )
@@ -141,7 +156,7 @@ def _log(detail: Detail, lang: str) -> Section:
         (
             when(row.at),
             labels.name(labels.ACTIONS, row.action, lang),
-            row.actor or _t(lang, "系统", "system"),
+            labels.actor(row.actor, units, lang),
             labels.reason(row.reason, row.why, lang),
         )
         for row in detail.log
@@ -149,7 +164,7 @@ def _log(detail: Detail, lang: str) -> Section:
     return Section(_t(lang, "四、处置过程", "4. What was done"), table=(head, *rows))
 
 
-def after_action(detail: Detail, lang: str = "zh") -> Section:
+def after_action(detail: Detail, lang: Lang = "zh") -> Section:
     """The after-action part: how long things took, which targets were missed, what the plan left open."""
     warning = detail.warning
     lines = []
@@ -177,7 +192,7 @@ def after_action(detail: Detail, lang: str = "zh") -> Section:
 
 
 def of_period(
-    warnings: Sequence[Warning], silences: Sequence[Any], desk: Desk, since: datetime, until: datetime, lang: str
+    warnings: Sequence[Warning], silences: Sequence[Silence], desk: Desk, since: datetime, until: datetime, lang: Lang
 ) -> Report:
     """The report about a period: figures, what is open, what was muted and why. Accusations are not in it."""
     shown = [w for w in warnings if not w.flag.restricted and not w.exercise]
@@ -205,7 +220,7 @@ def of_period(
         (
             w.level,
             labels.name(labels.KINDS, w.kind, lang),
-            desk.units.name(w.responsible_unit, "zh" if lang == "zh" else "en") if w.responsible_unit else "—",
+            desk.units.name(w.responsible_unit, lang) if w.responsible_unit else "—",
             labels.name(labels.STATES, w.state, lang),
             labels.title(w, lang),
         )
@@ -218,8 +233,7 @@ def of_period(
         for zh, en in (("范围", "What"), ("起", "From"), ("止", "Until"), ("人员", "Who"), ("理由", "Why"))
     )
     mute_rows = tuple(
-        (", ".join(s.kinds) or s.matter or s.unit or "*", when(s.starts_at), when(s.ends_at), s.author, s.reason)
-        for s in muted
+        (_muted(s, desk.units, lang), when(s.starts_at), when(s.ends_at), s.author, s.reason) for s in muted
     )
     sections.append(Section(_t(lang, "四、静默情况", "4. Silences"), table=(mute_head, *mute_rows)))
     return Report(
@@ -236,7 +250,7 @@ class Wanted:
 
     form: str
     recipients: str
-    lang: str = "zh"
+    lang: Lang = "zh"
     warning_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None

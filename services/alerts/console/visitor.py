@@ -18,7 +18,7 @@ from services.alerts.console.remote import Remote
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Text, Warning
 from services.alerts.handlers import Desk, Forbidden, Missing
-from services.alerts.labels import STATES, name, title
+from services.alerts.labels import STATES, actor, name, title
 from shared.access import PERMISSIONS, SESSION_IDLE, Access, Principal, Scope
 from shared.clock import BEIJING
 from shared.directory import Lang
@@ -98,15 +98,7 @@ class Visitor:
 
     def actor(self, who: str | None) -> str:
         """Whoever has to do something: a role, a unit, the head of a unit, an account."""
-        if not who or who == "system":
-            return self.t("系统", "system")
-        if who == "duty_officer":
-            return self.t("值班员", "duty officer")
-        if who.startswith("unassigned"):
-            return self.t("待明确单位", "unit not named yet")
-        code, head, _ = who.partition("#")
-        unit = self.unit(code)
-        return f"{unit}{self.t('主要负责人', ', its head')}" if head else unit
+        return actor(who, self.console.desk.units, self.lang)
 
     @cached_property
     def scope(self) -> Scope:

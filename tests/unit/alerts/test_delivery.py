@@ -19,6 +19,7 @@ from services.alerts.courier import Courier, as_text
 from services.alerts.outward import AddressRefusedError, checked_address, is_public
 from services.alerts.policy import Receiver
 from services.alerts.ports import Delivery
+from shared.directory import directory
 from shared.failpoint import FailpointError, arm
 from shared.signing import signature
 from tests.support.alerts import flag
@@ -198,6 +199,7 @@ async def test_apprise_sends_to_the_urls_of_the_file(bench, monkeypatch):
     assert bench.store.s.deliveries["d1"].status == "sent"
     [(title, body)] = sent
     assert "集体访苗头" in title and "不对外发布" in body
+    assert "区住房和城乡建设局" in body and "379911." not in body
 
 
 async def test_a_drill_says_so_in_every_message(bench):
@@ -205,9 +207,9 @@ async def test_a_drill_says_so_in_every_message(bench):
     warning = replace(await bench.one(), exercise=True)
     from services.alerts.handlers import summary
 
-    title, _ = as_text({"exercise": True, "warnings": [summary(warning)]})
+    title, _ = as_text({"exercise": True, "warnings": [summary(warning)]}, directory())
     assert title.startswith("【演练】")
-    assert as_text({"title": "专报", "document": "/v1/documents/1"})[0] == "专报"
+    assert as_text({"title": "专报", "document": "/v1/documents/1"}, directory())[0] == "专报"
 
 
 # -- addresses -------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from docx import Document
@@ -58,6 +59,11 @@ async def test_a_report_about_a_warning_says_what_was_done_and_what_was_missed()
     ):
         assert part in text
     assert "demo.duty_officer" not in text  # the acts were another account's
+    assert "值班员" in text
+    for slug in ("duty_officer", "379911.construction_bureau", "#head"):  # people read names
+        assert slug not in text
+    english = text_of(await fetch(api, (await api.post("/v1/documents", {"warning_id": id, "lang": "en"})).json()))
+    assert not re.search("[\u3400-\u9fff]", english.replace("云锦花园地下车库收费", "").replace("退费到位", ""))
     assert "o1" in text
 
 
