@@ -17,7 +17,7 @@ from services.intake.domain.identity import keyed_hash
 from services.intake.domain.masking import mask
 from services.intake.domain.petition import PURPOSES, Refused
 from services.intake.domain.steps import Step
-from services.intake.handlers import PETITIONER, Filed, Intake
+from services.intake.handlers import PETITIONER, Intake
 from services.intake.http import trace_of
 from services.intake.pages.words import words
 from services.intake.ports import Record
@@ -72,6 +72,8 @@ class Pages:
         except Problem as problem:
             return self._form(request, await _fields(request), [("title", "busy")], status=problem.status)
         form = await _fields(request)
+        if form["switch"]:
+            return self._form(request, form, token=form["token"])
         key = self._token_key(form["token"])
         if key is None:
             return self._form(request, form, [("title", "expired")], status=409)
@@ -93,7 +95,7 @@ class Pages:
             if not is_unavailable(error):
                 raise
             return self._form(request, form, [("title", "down")], status=503, token=form["token"])
-        return self._done(request, filed)
+        return self._page(request, "done.html", 201, receipt=filed.receipt, code=filed.query_code)
 
     async def _similar(self, form: Mapping[str, str], body: PetitionIn) -> list[dict[str, str]]:
         if form["asked"] or body.purpose == "accusation":
@@ -137,8 +139,19 @@ class Pages:
             topics=[(slug, topic.name(lang)) for slug, topic in units.topics.items()],
         )
 
-    def _done(self, request: Request, filed: Filed) -> Response:
-        return self._page(request, "done.html", 201, filed=filed)
+    async def registered(self, request: Request) -> Response:
+        """The page that followed a filing, in the other language."""
+        _same_site(request)
+        form = await _fields(request)
+        receipt, code = form["receipt"], form["code"]
+        try:
+            await self.throttle.check("progress", request)
+            await self.intake.progress(receipt, code)
+        except Problem as problem:
+            return self._wrong(request, receipt, "busy", problem.status)
+        except Refused:
+            return self._wrong(request, receipt, "wrong", 404)
+        return self._page(request, "done.html", receipt=receipt, code=code)
 
     # -- progress -----------------------------------------------------------------------------------------------------
 
@@ -233,7 +246,7 @@ def _same_site(request: Request) -> None:
 async def _fields(request: Request) -> dict[str, str]:
     """Fields of a form: texts only, line ends as \\n; a missing one is empty."""
     form = await request.form(max_files=0, max_fields=40)
-    names = (*FIELDS, "token", "asked", "receipt", "code", "solved", "version")
+    names = (*FIELDS, "token", "asked", "switch", "receipt", "code", "solved", "version")
     return {name: value.replace("\r\n", "\n") if isinstance(value := form.get(name, ""), str) else "" for name in names}
 
 
@@ -268,6 +281,7 @@ def pages_router(pages: Pages) -> APIRouter:
     for path, method, endpoint in (
         ("/", "GET", pages.form),
         ("/", "POST", pages.send),
+        ("/registered", "POST", pages.registered),
         ("/progress", "GET", pages.ask),
         ("/progress", "POST", pages.show),
         ("/progress/evaluation", "POST", pages.evaluate),

@@ -176,6 +176,34 @@ async def test_the_other_language_keeps_what_was_looked_up(web: httpx.AsyncClien
     assert f"/progress?lang=en&receipt={receipt}" in unescape(asked)
 
 
+async def test_the_other_language_keeps_receipt_and_code_of_a_filing(web: httpx.AsyncClient) -> None:
+    receipt, code = numbers((await send(web)).text)
+    english = await web.post("/registered?lang=en", data={"receipt": receipt, "code": code})
+    assert english.status_code == 200
+    assert WORDS["done"][1] in english.text
+    assert numbers(english.text) == (receipt, code)
+    wrong = await web.post("/registered?lang=en", data={"receipt": receipt, "code": "nothing"})
+    assert wrong.status_code == 404
+    assert WORDS["wrong"][1] in unescape(wrong.text)
+
+
+async def test_the_other_language_keeps_what_was_typed_and_files_nothing(
+    web: httpx.AsyncClient, intake: Intake
+) -> None:
+    token = hidden((await web.get("/")).text, "token")
+    typed = await web.post("/?lang=en", data={**FORM, "text": "", "token": token, "switch": "yes"})
+    assert typed.status_code == 200
+    assert 'lang="en"' in typed.text
+    assert 'value="王小明"' in typed.text
+    assert hidden(typed.text, "token") == token
+    assert 'class="errors"' not in typed.text
+    assert tables(intake).petitions == {}
+    first, second = re.findall(r'<button[^>]*form="petition"[^>]*>', typed.text)
+    assert "hidden" in first  # what Enter presses
+    assert 'name="switch"' in second
+    assert (await send(web, token)).status_code == 201
+
+
 async def test_pages_allow_no_script_and_are_not_kept(web: httpx.AsyncClient) -> None:
     for path in ("/", "/progress"):
         page = await web.get(path)
