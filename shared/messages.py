@@ -47,6 +47,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "jurisdiction": ("县区代码", "行政区划代码"),
 }
 """Headers that are understood without a mapping file."""
+_OURS: Final = {their: ours for ours, theirs in ALIASES.items() for their in theirs}
+_ESCAPED: Final = re.compile("[\udc80-\udcff]")
 MAX_FIELD: Final = 100_000
 MAX_COLUMNS: Final = 200
 _TIME: Final = re.compile(
@@ -185,7 +187,7 @@ def _named(
 
 
 def _ours(name: str) -> str:
-    return next((ours for ours, theirs in ALIASES.items() if name in theirs), name)
+    return _OURS.get(name, name)
 
 
 def _delimiter(header: str) -> str:
@@ -193,7 +195,7 @@ def _delimiter(header: str) -> str:
 
 
 def _undecoded(text: str) -> bool:
-    return not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text)
+    return not text.isascii() and _ESCAPED.search(text) is not None
 
 
 # -- encodings --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,8 +148,9 @@ def fifth_petitioner(rows: Sequence[Message]) -> datetime | None:
 
 def peak_week(rows: Sequence[Message]) -> datetime:
     """Start of the seven days with the most petitions."""
-    times = [row.submitted_at for row in rows]
-    return max(times, key=lambda start: (sum(1 for t in times if start <= t < start + PEAK), -start.timestamp()))
+    times = sorted(row.submitted_at for row in rows)
+    sizes = [bisect_left(times, start + PEAK) - bisect_left(times, start) for start in times]
+    return times[sizes.index(max(sizes))]
 
 
 @dataclass(frozen=True)

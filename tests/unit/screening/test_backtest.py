@@ -6,7 +6,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from deploy.backtest.figures import crowds, difference, figures
+from deploy.backtest.figures import crowds, difference, figures, peak_week
 from deploy.backtest.runner import filed as as_petition
 from deploy.backtest.runner import play, replay
 from deploy.cli import app
@@ -134,3 +134,11 @@ def test_two_policies_are_compared_by_kind_and_petitions():
     run = replay(messages, DEFAULT, county=COUNTY, workers=1)
     same = difference(run, run)
     assert (same.both, same.only_first, same.only_second, same.earlier, same.later) == (1, (), (), 0, 0)
+
+
+def test_the_peak_week_is_the_first_of_those_with_the_most_petitions():
+    days = [0, 1, 9, 10, 16, 30, 31, 36.5]
+    rows = [Message(n, str(n), str(n), START + day * DAY, "题", "文", COUNTY, {}) for n, day in enumerate(days)]
+    assert peak_week(rows[:2]) == START
+    assert peak_week(rows[:5]) == START  # two within a week; the sixteenth day is seven days after the ninth
+    assert peak_week(rows) == START + 30 * DAY
