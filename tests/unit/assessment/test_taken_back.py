@@ -31,13 +31,14 @@ class Ledger:
     async def take(self, *events: Event) -> list[tuple[str, str]]:
         """New steps; gives what was published of them."""
         made = await keep(self.store, None, read(events), BOOK)
+        assert not {str(e.id) for e in made} & self.store.events.keys(), "an id is given once"
         await self.store.enqueue(made)
         return told(made)
 
     async def strike(self, when: str) -> list[tuple[str, str]]:
         """The clock strikes; gives what was published."""
         before = len(self.store.events)
-        await let_strike(self.store, None, at(when), 500)
+        assert await let_strike(self.store, None, at(when), 500) == len(self.store.events) - before
         return told(list(self.store.events.values())[before:])
 
     @property
