@@ -210,6 +210,9 @@ class Store(Protocol):
     async def get(self, id: str) -> Warning | None:
         """A warning by id."""
 
+    async def many(self, ids: Collection[str]) -> list[Warning]:
+        """The warnings that there are of `ids`."""
+
     async def find(self, scope: Scope, filter: Filter, *, before: int | None, limit: int) -> list[tuple[int, Warning]]:
         """Warnings newest first with their place in the list; `before` continues after a place."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -108,6 +108,11 @@ class MongoStore:
         """A warning by id."""
         found = await self._mongo[WARNINGS].find_one({"_id": id}, {"warning": 1})
         return codec.load_warning(found["warning"]) if found else None
+
+    async def many(self, ids: Collection[str]) -> list[Warning]:
+        """The warnings that there are of `ids`, in one question."""
+        cursor = self._mongo[WARNINGS].find({"_id": {"$in": list(ids)}}, {"warning": 1})
+        return [codec.load_warning(row["warning"]) async for row in cursor]
 
     async def find(self, scope: Scope, filter: Filter, *, before: int | None, limit: int) -> list[tuple[int, Warning]]:
         """Warnings newest first with their place in the list."""

@@ -87,6 +87,14 @@ async def test_updates_of_one_batch_are_one_change(store: Store) -> None:
     assert len(await store.flags(warning.id)) == 7
 
 
+async def test_several_are_read_in_one_question(store: Store) -> None:
+    await flags_in(store, *(flag(f"m{n}") for n in range(3)))
+    found = {warning.id: warning for warning in await all_warnings(store)}
+    ids = list(found)[:2]
+    assert {one.id: one for one in await store.many([*ids, "nobody"])} == {id: found[id] for id in ids}
+    assert await store.many([]) == []
+
+
 async def test_numbers_have_no_gap_while_many_write(store: Store, desk: Desk) -> None:
     await asyncio.gather(*(flags_in(store, flag(f"m{n}")) for n in range(12)))
     warnings = await all_warnings(store)

@@ -208,6 +208,9 @@ class MemoryStore:
     async def get(self, id: str) -> Warning | None:
         return self.s.warnings.get(id)
 
+    async def many(self, ids: Collection[str]) -> list[Warning]:
+        return [self.s.warnings[id] for id in ids if id in self.s.warnings]
+
     async def find(self, scope: Scope, filter: Filter, *, before: int | None, limit: int) -> list[tuple[int, Warning]]:
         found = [
             (self.s.place[w.id], w)

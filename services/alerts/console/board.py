@@ -141,9 +141,9 @@ class Board:
 
     async def _take(self, rows: list[StreamRow]) -> None:
         ids = {row.warning_id for row in rows}
+        found = {warning.id: warning for warning in await self._desk.store.many(ids)}
         for id in ids:
-            warning = await self._desk.store.get(id)
-            if warning is not None and warning.open:
+            if (warning := found.get(id)) is not None and warning.open:
                 self.warnings[id] = warning
             else:
                 self.warnings.pop(id, None)

@@ -11,8 +11,8 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
-from services.alerts.console.not_found import NotFound, icon
 from services.alerts.console.guard import Guarded, guard
+from services.alerts.console.not_found import NotFound, icon
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
 

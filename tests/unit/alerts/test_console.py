@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -62,13 +63,13 @@ async def test_a_change_is_read_once_however_many_pages_watch(monkeypatch: pytes
     board, hub = await started(room)
     assert set(board.warnings) == {warning.id}
     reads: list[str] = []
-    get = room.store.get
+    many = room.store.many
 
-    async def counted(id: str) -> Warning | None:
-        reads.append(id)
-        return await get(id)
+    async def counted(ids: Collection[str]) -> list[Warning]:
+        reads.extend(ids)
+        return await many(ids)
 
-    monkeypatch.setattr(room.store, "get", counted)
+    monkeypatch.setattr(room.store, "many", counted)
     watches = [board.watch() for _ in range(50)]
     pages = [watch.__enter__() for watch in watches]
     await room.take(warning, "verify")
