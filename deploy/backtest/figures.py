@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from deploy.backtest.runner import Run
+from deploy.backtest.county import Run
 from shared.clock import BEIJING
-from shared.messages import Message
+from shared.messagerows import Message
 
 CROWD = 5
 WINDOW = timedelta(days=30)

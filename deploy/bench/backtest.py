@@ -9,12 +9,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
 
-from deploy.backtest.runner import filed, play
+from deploy.backtest.county import filed, play
 from deploy.bench.report import machine, save, tell
 from deploy.simulator.district import District
 from services.screening.domain.outcome import Filed
 from services.screening.domain.policy import Policies
-from services.screening.pipeline import warm_up
+from services.screening.domain.warming import warm_up
 from services.screening.policyfile import read_policies
 from services.screening.settings import PACKAGED
 from shared.messages import Message

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deploy.backtest.county import Run
 from deploy.backtest.figures import Difference, Figures, difference, figures
 from deploy.backtest.report import span, write_report
-from deploy.backtest.runner import Run, replay
+from deploy.backtest.runner import replay
 from deploy.commands.link import MAX_REPORTED, numeric_ids, petitions
 from services.screening.policyfile import read_policies
 from shared.messages import Message, MessageFileError, read_mapping

@@ -7,9 +7,10 @@ import asyncio
 from fastapi import FastAPI
 
 from services.screening import consumers
+from services.screening.domain.warming import warm_up
 from services.screening.handlers import Desk
 from services.screening.http import add_routes
-from services.screening.pipeline import Screening, warm_up
+from services.screening.pipeline import Screening
 from services.screening.policyfile import PolicyWatch
 from services.screening.settings import Settings
 from services.screening.store import INDEXES, MongoStore

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.screening.domain.outcome import Filed, Notice
-from services.screening.domain.petitions import Filing, Step, StepKind
+from services.screening.domain.petitions import Filing, Step, StepKind, moment
 from shared import signals
 from shared.events import (
     Bilingual,
@@ -48,12 +48,6 @@ _STEPS: Final[dict[str, StepKind]] = {
 }
 _REPLIES: Final = ("HANDLE", "HOTLINE_REPLY", "REPLY")
 """Obligations whose breach means that the petitioner was not answered."""
-
-
-def moment(at: datetime) -> datetime:
-    """A time as the store gives it back: UTC, milliseconds. The engine sees no other."""
-    at = at.astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def filed_of(event: Event, at: datetime) -> Filed:

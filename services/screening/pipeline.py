@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -18,7 +18,6 @@ import structlog
 from services.screening import codec, contract
 from services.screening.domain.engine import County
 from services.screening.domain.outcome import Filed, Item, Outcome
-from services.screening.domain.petitions import Filing
 from services.screening.domain.policy import Policies
 from services.screening.domain.restoring import rebuild
 from services.screening.ports import CountyWrites, Inbox, Stale, Store, Transaction
@@ -252,18 +251,6 @@ def _item(received: Received) -> Item | None:
     if isinstance(received.event.data, PetitionFiled):
         return contract.filed_of(received.event, received.at)
     return contract.step_of(received.event, received.at)
-
-
-def warm_up(policies: Policies) -> None:
-    """Link two made-up petitions: the linker's compiled parts are loaded, or compiled once, before the first real one comes."""
-    at = datetime(2020, 1, 1, tzinfo=UTC)
-    rows = [
-        Filed(
-            Filing(str(n), "000000", str(n), at + timedelta(minutes=n), "web_portal", "某小区停水"), "某小区停水多日。"
-        )
-        for n in range(2)
-    ]
-    County("000000", policies).apply(rows)
 
 
 async def keep_findings(store: Store, tx: Transaction, events: Iterable[Event]) -> None:

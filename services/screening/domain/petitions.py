@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 RANK: Final[dict[str, int]] = {"village": 0, "town": 1, "county": 2, "prefecture": 3, "province": 4, "central": 5}
@@ -23,6 +23,12 @@ StepKind = Literal[
     "breached",
     "met",
 ]
+
+
+def moment(at: datetime) -> datetime:
+    """A time as the store gives it back: UTC, milliseconds. The engine sees no other."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from deploy.backtest.county import filed as as_petition
+from deploy.backtest.county import play
 from deploy.backtest.figures import crowds, difference, figures, peak_week
-from deploy.backtest.runner import filed as as_petition
-from deploy.backtest.runner import play, replay
+from deploy.backtest.runner import replay
 from deploy.cli import app
 from services.screening import contract
 from services.screening.domain.engine import County
