@@ -70,7 +70,7 @@ WHY: Final[dict[str, Text]] = {
 CLEARED: Final[dict[str, Text]] = {
     "answered_or_moved": Text("所涉信访件均已办结或转出", "every one of these petitions has been answered or moved on"),
     "withdrawn": Text("最后一件不再计期", "the last of these petitions is not owed any more"),
-    "answered": Text("已答复，研判撤销", "answered: the flag was cleared"),
+    "answered": Text("已答复或不再逾期，研判撤销", "answered, or not overdue any more: the flag was cleared"),
     "below": Text("人数低于阈值，研判撤销", "fewer than the threshold: the flag was cleared"),
     "contested": Text("异议成立，研判撤销", "a contest was found right: the flag was cleared"),
     "merged": Text("并入其他事项，研判撤销", "merged into another matter: the flag was cleared"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from services.screening.domain.outcome import Filed, Notice
 from services.screening.domain.petitions import Filing, Step, StepKind, moment
@@ -18,6 +18,7 @@ from shared.events import (
     FlagRaised,
     FlagUpdated,
     ObligationBreached,
+    ObligationWithdrawn,
     PetitionEvaluated,
     PetitionExtended,
     PetitionFiled,
@@ -47,6 +48,7 @@ _STEPS: Final[dict[str, StepKind]] = {
     )
 }
 _REPLIES: Final = ("HANDLE", "HOTLINE_REPLY", "REPLY")
+_BREACHES: Final[dict[type[Any], StepKind]] = {ObligationBreached: "breached", ObligationWithdrawn: "breach_withdrawn"}
 """Obligations whose breach means that the petitioner was not answered."""
 
 
@@ -103,11 +105,12 @@ def step_of(event: Event, at: datetime) -> Step | None:
 
 
 def breach_of(event: Event) -> Step | None:
-    """The breach of a reply's deadline, as a step of its petition; None for other findings."""
+    """The breach of a reply's deadline, or that it was none, as a step of its petition; None for other findings."""
     data = event.data
-    if not isinstance(data, ObligationBreached) or not data.obligation.startswith(_REPLIES):
+    kind = _BREACHES.get(type(data))
+    if kind is None or not data.obligation.startswith(_REPLIES):
         return None
-    return Step(str(event.id), data.petition_id, "breached", moment(data.at), data.unit)
+    return Step(str(event.id), data.petition_id, kind, moment(data.at), data.unit)
 
 
 _CLASSES: Final[dict[str, type[FlagData]]] = {"raised": FlagRaised, "updated": FlagUpdated, "cleared": FlagCleared}

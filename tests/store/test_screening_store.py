@@ -14,7 +14,14 @@ from services.screening.store import INDEXES, MongoStore
 from shared import outbox
 from shared.bus import Received
 from shared.clock import FixedClock
-from shared.events import ObligationBreached, PetitionAccepted, WarningDiscarded, WarningVerified
+from shared.events import (
+    Bilingual,
+    ObligationBreached,
+    ObligationWithdrawn,
+    PetitionAccepted,
+    WarningDiscarded,
+    WarningVerified,
+)
 from shared.mongo import Mongo
 from tests.support.memory_screening import MemoryStore
 from tests.support.petitions import COUNTY, POLICIES, START
@@ -147,6 +154,32 @@ async def test_findings_wait_for_the_owner_and_count_once(service: Service) -> N
     await service.screening.load([3])
     state = service.screening.held(COUNTY).histories
     assert sum(len(h.state.repeats) for h in state.values() if h.state) == 1
+
+
+async def test_a_breach_that_was_none_is_taken_back(service: Service) -> None:
+    taken = PetitionAccepted(petition_id="run-p00000", jurisdiction=COUNTY, at=START, unit=f"{COUNTY}.office")
+    await service.take(filed_event(0, petitioner="same"), later(taken, id="a", at=START))
+    words: dict[str, Any] = {
+        "petition_id": "run-p00000",
+        "jurisdiction": COUNTY,
+        "unit": f"{COUNTY}.office",
+        "obligation": "HANDLE",
+        "due": START,
+        "basis": "Art. 34",
+        "derivation": "…",
+    }
+    breach = ObligationBreached(**words, state="breached", at=START + timedelta(days=40))
+    none = ObligationWithdrawn(
+        **words, state="withdrawn", at=START + timedelta(days=42), reason=Bilingual(zh="已依法延期", en="extended")
+    )
+    findings = [later(breach, id="b", at=START), later(none, id="c", at=START)]
+    await service.store.transaction(lambda tx: keep_findings(service.store, tx, findings[:1]))
+    await service.screening.tick()
+    await service.take(filed_event(1, petitioner="same", at=START + timedelta(days=41)))
+    assert (await service.flags())["unanswered_repeat"]["state"] == "open"
+    await service.store.transaction(lambda tx: keep_findings(service.store, tx, findings[1:]))
+    await service.screening.tick()
+    assert (await service.flags())["unanswered_repeat"]["state"] == "cleared"
 
 
 async def test_outcomes_feed_the_precision_and_an_older_one_changes_nothing(service: Service) -> None:

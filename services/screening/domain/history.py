@@ -240,16 +240,29 @@ def _note_repeat(state: MatterState, filing: Filing, policy: Policy, at: datetim
             state.repeats.append((filing.id, other.id))
 
 
+def _forget_repeats(state: MatterState, petition: str, case: Case, policy: Policy) -> None:
+    """Drop repeats of a petition whose breach was none, but for those that came after the days of Art. 34 all the same."""
+    state.repeats = [
+        (again, earlier)
+        for again, earlier in state.repeats
+        if earlier != petition
+        or (again in state.members and case.overdue(state.members[again].filing.at, policy.reply_days))
+    ]
+
+
 def _lifecycle(state: MatterState, step: Step, policy: Policy, at: datetime) -> None:
     member = state.members.get(step.petition)
     if member is None:
         return
-    state.cases.setdefault(step.petition, Case()).apply(step)
+    case = state.cases.setdefault(step.petition, Case())
+    case.apply(step)
+    if step.kind == "breach_withdrawn":
+        _forget_repeats(state, step.petition, case, policy)
     if step.kind == "assigned":
         _of_petition(state, member.filing, policy, at, {"reprisal_risk": OF_PETITIONS["reprisal_risk"]})
     for kind, scope in [key for key in state.open if key[0] == "pending_elsewhere"]:
         earlier = state.open[kind, scope].finding.petitions or ()
-        if all((case := state.case(p)) is not None and case.settled for p in earlier if p != scope):
+        if all((other := state.case(p)) is not None and other.settled for p in earlier if p != scope):
             _close(state, (kind, scope), at, "answered")
 
 

@@ -21,6 +21,7 @@ StepKind = Literal[
     "reopened",
     "evaluated",
     "breached",
+    "breach_withdrawn",
     "met",
 ]
 
@@ -138,6 +139,8 @@ class Case:
                 self.contested_at = step.at if step.solved is False else None
             case "breached":
                 self.breached_at = self.breached_at or step.at
+            case "breach_withdrawn":
+                self.breached_at = None
             case _:
                 pass
 

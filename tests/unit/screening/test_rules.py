@@ -61,6 +61,20 @@ def test_a_repeat_after_a_missed_deadline_counts_against_the_unit_until_it_is_an
     assert ("cleared", "answered") in [(n.what, n.flag.reason) for n in out.notices]
 
 
+def test_a_breach_that_was_none_is_taken_back_with_what_stood_on_it():
+    first, taken = accepted()
+    again = filed(2, petitioner="same", at=START + 45 * DAY, unit=f"{COUNTY}.office")
+    engine = feed(first, taken, step("s2", first, "breached", START + 40 * DAY), again)
+    assert len(flags(engine, "unanswered_repeat")) == 1
+    out = engine.apply([step("s3", first, "breach_withdrawn", START + 46 * DAY)])
+    assert {(n.what, n.flag.kind) for n in out.notices} == {
+        ("cleared", "unanswered_repeat"),
+        ("cleared", "cross_level_risk"),
+    }
+    late = filed(3, petitioner="same", at=START + 63 * DAY, unit=f"{COUNTY}.office")  # by the days of the law alone
+    assert ("raised", "unanswered_repeat") in [(n.what, n.flag.kind) for n in engine.apply([late]).notices]
+
+
 def test_a_repeat_while_the_first_is_in_time_counts_against_nobody():
     first, taken = accepted()
     assert flags(feed(first, taken, filed(2, petitioner="same", at=START + 20 * DAY)), "unanswered_repeat") == []
