@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -51,7 +52,8 @@ def _parts(
         for county, messages in groups.items():
             yield play(county, [filed(m, county) for m in messages], policies, tick)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    # A worker ends with the replay: it need not look for cycles, in what it is sent neither (`play` says more).
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
         order = sorted(groups, key=lambda c: -len(groups[c]))
         waiting = {pool.submit(work, county, groups[county], policies): county for county in order}
         for done in as_completed(waiting):
