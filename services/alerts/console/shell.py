@@ -23,8 +23,8 @@ from services.alerts.labels import INTERNAL
 from shared.access import STAFF
 
 BEAT_S: Final = 2.5
-REST_S: Final = 0.05
-"""least pause after a beat; one that took longer, here or in the browser, is followed by as long a pause"""
+REST_S: Final = 0.05, 0.15
+"""least and longest pause after a beat; between them it is as long as the beat took"""
 TICK_S: Final = 0.5
 log = structlog.get_logger()
 CSS: Final = (Path(__file__).parent / "console.css").read_text(encoding="utf-8")
@@ -124,7 +124,8 @@ class Page:
                 ids = await watch.news(BEAT_S)
                 began = time.monotonic()
                 await self._beat(watch, ids)
-                await asyncio.sleep(max(REST_S, time.monotonic() - began))
+                least, longest = REST_S
+                await asyncio.sleep(min(longest, max(least, time.monotonic() - began)))
 
     async def _beat(self, watch: Watch, ids: set[str]) -> None:
         visitor = self.visitor
