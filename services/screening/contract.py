@@ -48,8 +48,8 @@ _STEPS: Final[dict[str, StepKind]] = {
     )
 }
 _REPLIES: Final = ("HANDLE", "HOTLINE_REPLY", "REPLY")
-_BREACHES: Final[dict[type[Any], StepKind]] = {ObligationBreached: "breached", ObligationWithdrawn: "breach_withdrawn"}
 """Obligations whose breach means that the petitioner was not answered."""
+_BREACHES: Final[dict[type[Any], StepKind]] = {ObligationBreached: "breached", ObligationWithdrawn: "breach_withdrawn"}
 
 
 def filed_of(event: Event, at: datetime) -> Filed:
@@ -110,7 +110,8 @@ def breach_of(event: Event) -> Step | None:
     kind = _BREACHES.get(type(data))
     if kind is None or not data.obligation.startswith(_REPLIES):
         return None
-    return Step(str(event.id), data.petition_id, kind, moment(data.at), data.unit)
+    which = f"{data.obligation}/{data.started_by}/{data.renewal}" if data.started_by else ""
+    return Step(str(event.id), data.petition_id, kind, moment(data.at), data.unit, breach=which)
 
 
 _CLASSES: Final[dict[str, type[FlagData]]] = {"raised": FlagRaised, "updated": FlagUpdated, "cleared": FlagCleared}

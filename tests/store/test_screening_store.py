@@ -167,6 +167,7 @@ async def test_a_breach_that_was_none_is_taken_back(service: Service) -> None:
         "due": START,
         "basis": "Art. 34",
         "derivation": "…",
+        "started_by": "a",
     }
     breach = ObligationBreached(**words, state="breached", at=START + timedelta(days=40))
     none = ObligationWithdrawn(

@@ -74,7 +74,9 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened to a petition after it was filed. `days`: of an extension. `solved`: the petitioner's own answer."""
+    """What happened to a petition after it was filed. `days`: of an extension. `solved`: the petitioner's own answer.
+    `breach`: which breach it is that came or was none; empty where the finding does not say.
+    """
 
     id: str
     petition: str
@@ -83,6 +85,7 @@ class Step:
     unit: str | None = None
     days: int = 0
     solved: bool | None = None
+    breach: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ class Decision:
 
 @dataclass(slots=True)
 class Case:
-    """Where a petition stands, folded from its steps."""
+    """Where a petition stands, folded from its steps. `breaches`: those that stand, and since when; `unfounded`: those that
+    were none. A breach and its withdrawal have times of their own: either may be the earlier one.
+    """
 
     assigned_unit: str | None = None
     accepted_at: datetime | None = None
@@ -113,7 +118,8 @@ class Case:
     replied_at: datetime | None = None
     closed_at: datetime | None = None
     refused_at: datetime | None = None
-    breached_at: datetime | None = None
+    breaches: dict[str, datetime] = field(default_factory=dict)
+    unfounded: set[str] = field(default_factory=set)
     contested_at: datetime | None = None
     steps: list[str] = field(default_factory=list)
 
@@ -138,11 +144,19 @@ class Case:
             case "evaluated":
                 self.contested_at = step.at if step.solved is False else None
             case "breached":
-                self.breached_at = self.breached_at or step.at
+                if not step.breach or step.breach not in self.unfounded:
+                    self.breaches.setdefault(step.breach, step.at)
             case "breach_withdrawn":
-                self.breached_at = None
+                self.unfounded.add(step.breach)
+                if self.breaches.pop(step.breach, None) is None:
+                    self.breaches.pop("", None)
             case _:
                 pass
+
+    @property
+    def breached_at(self) -> datetime | None:
+        """Since when assessment has found it past a deadline of its reply."""
+        return min(self.breaches.values(), default=None)
 
     @property
     def settled(self) -> bool:

@@ -173,7 +173,7 @@ class MatterState:
         return sorted(found.values(), key=attrgetter("at", "id"))
 
     def between(self, start: datetime, end: datetime) -> int:
-        """Counted petitions with start < time ≤ end."""
+        """Counted petitions with start ≤ time < end."""
         return bisect_left(self.times, end, key=_AT) - bisect_left(self.times, start, key=_AT)
 
     def earlier(self, filing: Filing) -> Iterator[Filing]:

@@ -75,6 +75,29 @@ def test_a_breach_that_was_none_is_taken_back_with_what_stood_on_it():
     assert ("raised", "unanswered_repeat") in [(n.what, n.flag.kind) for n in engine.apply([late]).notices]
 
 
+def test_another_unit_that_is_late_with_the_same_duty_leaves_the_petition_unanswered():
+    first, taken = accepted()
+    again = filed(2, petitioner="same", at=START + 45 * DAY, unit=f"{COUNTY}.office")
+    late = START + 40 * DAY
+    moved = (
+        step("s3", first, "breach_withdrawn", late + 6 * DAY, breach="1"),
+        step("s4", first, "breached", late, breach="2"),
+    )
+    engine = feed(first, taken, step("s2", first, "breached", late, breach="1"), again, *moved)
+    assert [flag.state for flag in flags(engine, "unanswered_repeat")] == ["open"]
+
+
+def test_a_breach_that_was_withdrawn_at_a_time_before_it_counts_against_nobody():
+    first, taken = accepted()
+    again = filed(2, petitioner="same", at=START + 45 * DAY, unit=f"{COUNTY}.office")
+    late = START + 40 * DAY
+    extended = step("s3", first, "breach_withdrawn", late - timedelta(seconds=1), breach="1")
+    assert (
+        flags(feed(first, taken, extended, step("s2", first, "breached", late, breach="1"), again), "unanswered_repeat")
+        == []
+    )
+
+
 def test_a_repeat_while_the_first_is_in_time_counts_against_nobody():
     first, taken = accepted()
     assert flags(feed(first, taken, filed(2, petitioner="same", at=START + 20 * DAY)), "unanswered_repeat") == []
