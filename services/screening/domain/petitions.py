@@ -150,8 +150,6 @@ class Case:
                 self.unfounded.add(step.breach)
                 if self.breaches.pop(step.breach, None) is None:
                     self.breaches.pop("", None)
-            case _:
-                pass
 
     @property
     def breached_at(self) -> datetime | None:
