@@ -18,6 +18,7 @@ HISTORY: Final = timedelta(days=90)
 but not announced. A shorter delay is a unit that enters late, and is announced."""
 
 _MOVED: Final = Text("承办单位或期限已变更,重新计算", "another unit owes it now, or it is due on another day")
+_GOES_ON: Final = Text("原办结步骤不再作数,期限继续计算", "the step that ended it does not any more")
 _SUPERSEDED: Final = Text("起算步骤已被更早的步骤取代", "an earlier step starts this clock")
 
 
@@ -137,8 +138,8 @@ def _row(
     told, renewal = (before.told, before.renewal) if before else (frozenset[str](), 0)
     taken_back: Finding | None = None
     if before is not None and _anew(before, obligation):
-        moved = replace(before.obligation, excluded=_MOVED)
-        _, taken_back = _withdrawn(before, moved, last, traces)
+        reason = _MOVED if _moved(before, obligation) else _GOES_ON
+        _, taken_back = _withdrawn(before, replace(before.obligation, excluded=reason), last, traces)
         told, renewal = frozenset(), renewal + 1
     row = Row(obligation, told, facts.restricted, facts.accused, historic, renewal)
     if obligation.excluded is not None:
@@ -146,7 +147,7 @@ def _row(
     silent = historic or obligation.code in WINDOWS
     if silent or obligation.ended is None or obligation.due is None or "met" in told:
         return row, taken_back
-    row = replace(row, told=told | {"met"})
+    row = replace(row, told=told | {"met"})  # of a later renewal it takes back what was told before, too
     by = obligation.ended_by or obligation.cause
     return row, Finding("met", row, obligation.ended, by, traces.get(by))
 
@@ -156,10 +157,14 @@ def _anew(before: Row, obligation: Obligation) -> bool:
     due on another day."""
     if obligation.excluded is not None:
         return False
+    moved = bool(before.told) and _moved(before, obligation)
     if obligation.ended is not None:
-        return "withdrawn" in before.told
-    moved = (before.obligation.unit, before.obligation.due) != (obligation.unit, obligation.due)
-    return bool(before.told & {"withdrawn", "met"}) or (moved and bool(before.told))
+        return "withdrawn" in before.told or (moved and "met" not in before.told)
+    return moved or bool(before.told & {"withdrawn", "met"})
+
+
+def _moved(before: Row, obligation: Obligation) -> bool:
+    return (before.obligation.unit, before.obligation.due) != (obligation.unit, obligation.due)
 
 
 def _withdrawn(

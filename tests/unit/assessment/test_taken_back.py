@@ -113,11 +113,28 @@ async def test_a_duty_whose_end_falls_away_is_announced_again() -> None:
     ledger, s = Ledger(), Story()
     first = [s.filed("2026-03-01"), s("assigned", "2026-03-02"), s("accepted", "2026-03-20", unit=HEALTH)]
     assert ("NOTIFY", "met") in await ledger.take(*first)
-    await ledger.take(s("assigned", "2026-03-19", unit=HEALTH))
+    assert ("NOTIFY", "withdrawn") in await ledger.take(s("assigned", "2026-03-19", unit=HEALTH))
+    assert [e.data.reason.en for e in ledger.published if e.data.state == "withdrawn"] == [
+        "the step that ended it does not any more"
+    ]
     assert ("NOTIFY", "breached") in await ledger.strike("2026-03-21")
     assert [
         e.data.renewal for e in ledger.published if (e.data.obligation, e.data.state) == ("NOTIFY", "breached")
     ] == [1]
+
+
+async def test_a_duty_that_was_met_and_turns_out_to_have_been_due_earlier_is_shown_as_met() -> None:
+    ledger, s = Ledger(), Story()
+    await ledger.take(s.filed("2026-03-01"), s("assigned", "2026-03-02"), s("accepted", "2026-03-20"))
+    await ledger.take(s("extended", "2026-04-25"))
+    assert await ledger.strike("2026-06-17") == [("HANDLE_EXT", "due_soon")]
+    earlier = s("accepted", "2026-03-03", recorded="2026-06-17 13:00")
+    assert await ledger.take(earlier, s("replied", "2026-06-17 14:00")) == [("HANDLE_EXT", "met")]
+    heard: tuple[FindingRow, ...] = ()
+    for event in ledger.published:
+        if event.data.obligation == "HANDLE_EXT":
+            heard = placed(heard, _finding(event.data)) or heard
+    assert [row.state for row in heard] == ["met"]
 
 
 KINDS = ("accepted", "accepted", "assigned", "assigned", "extended", "replied", "objected", "reopened", "not_accepted")
