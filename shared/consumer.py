@@ -110,12 +110,14 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget the claims: a partition that comes back is claimed anew at its next batch."""
+        self._newest.forget_numbers()
         for tp in revoked:
             self._partitions.forget(tp.partition)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing is claimed here: records arrive while this callback still runs (aiokafka)."""
         self.moved_at = time.monotonic()
+        self._newest.forget_numbers()
         for tp in assigned:
             self._partitions.forget(tp.partition)
 

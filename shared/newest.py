@@ -43,6 +43,10 @@ class Newest:
             self._count(item.event.subject, item.event.sequence) if isinstance(item.event.data, PetitionData) else None
         )
 
+    def forget_numbers(self) -> None:
+        """After partitions changed hands: the numbers that come next may follow on what another process has read."""
+        self._numbers, self._older_numbers = {}, {}
+
     def _count(self, subject: str, number: int) -> Verdict | None:
         last = self._numbers.get(subject) or self._older_numbers.get(subject)
         if last is not None and number <= last:

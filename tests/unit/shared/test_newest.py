@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from shared.bus import Received
+from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES, PetitionFiled, derived_id, new_event
 from shared.newest import Newest
+from shared.observe import Metrics
+from shared.partitions import Identity
+from shared.settings import ServiceSettings
 from tests.contract.samples import sample
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -56,6 +60,28 @@ def test_the_numbers_of_one_petition(numbers: list[int], verdicts: list[str | No
     newest = Newest()
     assert [newest.look(received("a", number)) for number in numbers] == verdicts
     assert newest.look(received("b")) is None
+
+
+def test_a_petition_that_another_process_read_meanwhile_has_no_gap() -> None:
+    newest = Newest()
+    assert newest.look(received("a")) is None
+    newest.forget_numbers()
+    assert newest.look(received("a", 5)) is None
+    assert newest.look(received("a", 7)) == "gap"
+    assert newest.look(received("a", value=b"other")) == "conflict"
+
+
+@pytest.mark.parametrize("hands", ["on_partitions_revoked", "on_partitions_assigned"])
+async def test_a_consumer_counts_anew_when_partitions_change_hands(hands: str) -> None:
+    metrics, nothing = Metrics("s"), cast(Any, None)
+    consumer = BatchConsumer(Identity("s", "s-0", "t", "s"), nothing, nothing, ServiceSettings(), nothing, metrics)
+    gaps = metrics.miscounted.labels("s", "t", "gap")
+    consumer._looked_at(received("a"))
+    await getattr(consumer, hands)(set())
+    consumer._looked_at(received("a", 5))
+    assert gaps._value.get() == 0
+    consumer._looked_at(received("a", 7))
+    assert gaps._value.get() == 1
 
 
 def test_events_that_are_not_numbered_without_holes_are_not_counted() -> None:
