@@ -96,6 +96,17 @@ async def test_what_a_service_writes_meanwhile_is_no_finding() -> None:
     assert (report.findings, report.rows, report.chains) == ((), 7, 2)
 
 
+async def test_a_new_row_that_is_read_without_the_new_one_before_it_is_no_finding() -> None:
+    longer, heads = chain_of(8, CHAIN)
+
+    def write() -> None:
+        log.rows.extend(longer[6:])
+        log.heads = heads
+
+    log = Log(5, write)
+    assert (await verified(log)).findings == ()
+
+
 async def test_a_row_after_the_head_is_a_finding_also_when_it_comes_meanwhile() -> None:
     longer, _ = chain_of(6, CHAIN)
     log = Log(5, lambda: log.rows.extend(longer[5:]))
