@@ -181,7 +181,7 @@ class KeyFile:
     def _look(self) -> None:
         try:
             state = self._path.stat()
-            seen = (state.st_mtime_ns, state.st_size, state.st_ino)
+            seen = (state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino)  # ctime: who may read it
         except OSError as error:
             if self._seen is not None:
                 self._seen = None

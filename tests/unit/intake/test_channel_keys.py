@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -246,6 +247,19 @@ def test_the_document_lists_the_channels_of_the_directory() -> None:
         return ", ".join(told)
 
     assert rows == [(slug, code.name("zh"), code.name("en"), notes(slug)) for slug, code in channels.items()]
+
+
+def test_a_key_file_that_may_be_read_again_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "channel_keys.json"
+    path.write_text(json.dumps({"a": {"channel": "letter", "secret": base64.b64encode(b"s" * 32).decode()}}))
+    keys = channel_keys(path)
+    assert keys is not None
+    with monkeypatch.context() as barred:
+        barred.setattr(Path, "read_bytes", Mock(side_effect=PermissionError))
+        path.chmod(0)
+        assert "cannot be read" in (keys.trouble() or "")
+    path.chmod(0o600)
+    assert keys.trouble() is None
 
 
 async def test_a_slip_in_the_key_file_stops_no_channel_and_shows_in_health(tmp_path: Path) -> None:
