@@ -152,14 +152,14 @@ _KIND_OF_STATE: Final = {"due_soon": "near_deadline", "breached": "overdue"}
 async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[Change]:
     """Take obligation events. All petitions that a unit is late with for one obligation are one warning."""
     rows = [_finding(one.event.data) for one in heard]
-    came = {row.id: one for row, one in zip(rows, heard, strict=True)}
+    came = dict(zip(rows, heard, strict=True))
     await tx.begin()
     touched: dict[Place, tuple[FindingRow, Heard]] = {}
     entered: set[Place] = set()
     for moved in await tx.set_findings(rows):
         for place in {moved.before or moved.after, moved.after}:
             if place.state in _KIND_OF_STATE:
-                touched[place] = (moved.row, came[moved.row.id])
+                touched[place] = (moved.row, came[moved.row])
                 if place == moved.after != moved.before:
                     entered.add(place)
     if not touched:

@@ -218,6 +218,13 @@ async def test_a_silence_mutes_what_it_names_until_its_end():
     assert len([d for d in bench.told("first") if "collective_risk" in d]) == 1
 
 
+async def test_a_stale_finding_in_the_same_batch_is_not_taken_for_the_cause():
+    bench = Bench(policies())
+    breached = finding("p1", "breached", minute=10)
+    await bench.hear(breached, finding("p1", "due_soon", minute=0))
+    assert (await bench.one()).flag.at == breached.data.at
+
+
 @pytest.mark.parametrize(
     "matcher", [{}, {"unit": "379911.construction_bureau"}, {"matter": "m1"}, {"jurisdiction": "379911"}]
 )
