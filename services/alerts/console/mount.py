@@ -12,9 +12,10 @@ from starlette.types import Scope
 
 from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
 from services.alerts.console.guard import Guarded, guard
-from services.alerts.console.not_found import NotFound, icon
+from services.alerts.console.not_found import NotFound
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
+from shared.icon import icon_routes
 
 _holder: list[Console] = []
 """The console of this process; NiceGUI keeps its pages for the process, not for an application."""
@@ -45,7 +46,7 @@ def mount(app: FastAPI, console: Console) -> None:
             app, title="枫桥预警", favicon="🍁", tailwind=False, show_welcome_message=False, reconnect_timeout=5
         )
         app.router.routes.pop()
-    app.router.add_route("/favicon.ico", icon, include_in_schema=False)
+    app.include_router(icon_routes())
     app.router.routes.append(PageMount("/", _asgi()))
     app.router.default = NotFound(app.router.default)
 

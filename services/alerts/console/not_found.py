@@ -1,27 +1,18 @@
-"""What answers an address that is nobody's, and the picture in the tab of pages that are not the console's own."""
+"""What answers an address that is nobody's."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-ICON: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><text y=".9em" font-size="90">🍁</text></svg>'
-)
 NOT_FOUND: Final = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>404 · 枫桥预警 Fengqiao alerts</title>
 <style>body{font:16px/1.7 system-ui,sans-serif;text-align:center;padding:15vh 16px;color:#1c2430;background:#f4f6f9}
 h1{font-size:20px}p{color:#5d6878}@media(prefers-color-scheme:dark){body{color:#e6eaf0;background:#12161c}a{color:#6aa8f0}}
 </style></head><body><h1>没有这个页面 · There is no such page</h1><p>404</p>
 <a href="/">返回实时预警 · Back to the live list</a></body></html>"""
-
-
-async def icon(_: Request) -> Response:
-    """The picture."""
-    return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
 
 class NotFound:

@@ -25,6 +25,7 @@ PUBLIC = {
         "GET /v1/progress",
         "GET /",
         "POST /",
+        "POST /registered",
         "GET /progress",
         "POST /progress",
         "POST /progress/evaluation",
@@ -32,7 +33,7 @@ PUBLIC = {
         ICON,
     },
     "screening": {"GET /v1/similar"},
-    "alerts": {*SIGN_IN},
+    "alerts": {ICON, *SIGN_IN},
     "assessment": {"GET /assets/assessment.css", ICON, *SIGN_IN},
 }
 AUDITED = {"intake", "screening", "alerts"}
