@@ -127,7 +127,7 @@ async def test_matters_are_merged_and_split_in_the_console_with_reason_and_histo
         await page.context.add_cookies([{"name": "fengqiao_lang", "value": "en", "url": system.url("alerts")}])
         await page.reload()
         await expect(log.first).to_contain_text("split")
-        await expect(page.locator(".fq-matter-card")).to_contain_text("1 petitions now")
+        await expect(page.locator(".fq-matter-card")).to_contain_text("1 petition now")
 
 
 async def test_an_extension_ends_the_warning_about_the_near_deadline_with_its_reason(system: System) -> None:

@@ -46,8 +46,6 @@ KINDS: Final = {
     "split": Text("拆分", "split"),
     "withdraw": Text("撤销研判", "flag withdrawn"),
 }
-
-
 LINKER: Final = "linker"
 
 
@@ -211,7 +209,7 @@ class Matter:
                 ui.label(t("正在读取", "loading")).classes("fq-hint")
             return
         members = found.get("members", [])
-        ui.label(t(f"现有 {len(members)} 件信访件", f"{len(members)} petitions now")).classes("fq-hint fq-members")
+        ui.label(t(f"现有 {len(members)} 件信访件", f"{_many(len(members))} now")).classes("fq-hint fq-members")
         if found.get("merged_into"):
             ui.label(t("已并入另一事项", "merged into another matter")).classes("fq-tag")
         elif visitor.may("warnings.handle"):
@@ -229,7 +227,7 @@ class Matter:
                         ui.label(who).classes("who")
                         ui.label(_at(line.at)).classes("when")
                     if line.count:
-                        ui.label(t(f"{line.count} 件", f"{line.count} petitions")).classes("fq-hint")
+                        ui.label(t(f"{line.count} 件", _many(line.count))).classes("fq-hint")
                     if line.reason:
                         ui.label(f"“{line.reason}”").classes("reason")
                     if not line.applied:
@@ -244,9 +242,9 @@ class Matter:
             ui.notify(self._words(error), type="warning", position="top")
             return
         options = {
-            row[
-                "id"
-            ]: f"{row['title']} · {t('{n} 件', '{n} petitions').format(n=row['petitions'])} · {_at(row['last_at'])}"
+            row["id"]: " · ".join(
+                (row["title"], t(f"{row['petitions']} 件", _many(row["petitions"])), _at(row["last_at"]))
+            )
             for row in rows
             if row["id"] != own and not row.get("restricted")
         }
@@ -296,6 +294,10 @@ def history(found: Mapping[str, Any]) -> list[Line]:
     ]
     joined = [Line("merge", m["at"], LINKER, "", len(m["moved"])) for m in found.get("merges", ()) if m["by"] == LINKER]
     return sorted([*decided, *joined], key=lambda line: datetime.fromisoformat(line.at))
+
+
+def _many(count: int) -> str:
+    return "1 petition" if count == 1 else f"{count} petitions"
 
 
 def _at(text: str) -> str:
