@@ -1,4 +1,4 @@
-"""72 of group F: every codec of Kafka is read; a reader that cannot read one says so and gives nothing up."""
+"""Every codec of Kafka is read; a reader that cannot read one says so and gives nothing up."""
 
 from __future__ import annotations
 
