@@ -282,6 +282,7 @@ def pages_router(pages: Pages) -> APIRouter:
         ("/", "GET", pages.form),
         ("/", "POST", pages.send),
         ("/registered", "POST", pages.registered),
+        ("/registered", "GET", pages.ask),  # who types its address in, or comes back to it
         ("/progress", "GET", pages.ask),
         ("/progress", "POST", pages.show),
         ("/progress/evaluation", "POST", pages.evaluate),

@@ -185,6 +185,8 @@ async def test_the_other_language_keeps_receipt_and_code_of_a_filing(web: httpx.
     wrong = await web.post("/registered?lang=en", data={"receipt": receipt, "code": "nothing"})
     assert wrong.status_code == 404
     assert WORDS["wrong"][1] in unescape(wrong.text)
+    again = await web.get("/registered?lang=en")  # the address alone knows nothing of it
+    assert (again.status_code, code in again.text) == (200, False)
 
 
 async def test_the_other_language_keeps_what_was_typed_and_files_nothing(

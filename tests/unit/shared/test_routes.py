@@ -26,6 +26,7 @@ PUBLIC = {
         "GET /",
         "POST /",
         "POST /registered",
+        "GET /registered",
         "GET /progress",
         "POST /progress",
         "POST /progress/evaluation",
