@@ -79,7 +79,9 @@ async def let_strike(store: Store, tx: Transaction, now: datetime, limit: int) -
 
 
 def finding_event(finding: Finding) -> Event:
-    """The event of a finding. The same finding has the same id and time whenever it is made."""
+    """The event of a finding. The same finding has the same id whenever it is made, and the same time but for a withdrawal:
+    that has the time of the last step of its batch.
+    """
     o, renewal = finding.row.obligation, finding.row.renewal
     why = finding.reason
     data = _CLASSES[finding.kind](
