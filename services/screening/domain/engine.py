@@ -308,7 +308,7 @@ class County:
         for name in self._dirty:
             self._look_again(name, touched)
         self._dirty.clear()
-        for name, item in sorted(rows, key=lambda row: row[1][0]):
+        for name, item in sorted(rows, key=_order):
             history = self.histories.get(name)
             if history is None:
                 history = self.histories[name] = History(name)
@@ -387,3 +387,11 @@ class County:
             self.telling.forget(name)
             for member in history.members():
                 self.placed.pop(member.filing.id, None)
+
+
+def _order(row: tuple[str, Input]) -> tuple[datetime, int, str]:
+    """Inputs in the order of their keys; merges that one petition causes stay in the linker's: a matter takes in another
+    before it is itself taken in, so what absorbs it sees all of it.
+    """
+    (at, rank, id), happening = row[1]
+    return at, rank, "" if isinstance(happening, Absorb) else id

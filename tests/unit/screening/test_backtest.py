@@ -6,10 +6,12 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from deploy.backtest import county
 from deploy.backtest.county import filed as as_petition
 from deploy.backtest.county import play
 from deploy.backtest.figures import crowds, difference, figures, peak_week
 from deploy.backtest.runner import replay
+from deploy.bench.backtest import county_year
 from deploy.cli import app
 from services.screening import contract
 from services.screening.domain.engine import County
@@ -108,6 +110,18 @@ def test_live_and_backtest_give_the_same_flags_on_the_same_events():
     assert theirs
     assert sorted(mine, key=str) == sorted(theirs, key=str)
     assert {pid: p.matter for pid, p in live.placed.items()} == run.matters
+
+
+def test_the_size_of_the_batches_moves_no_flag(monkeypatch):
+    year = county_year(2, 40.0, 60.0)
+
+    def by(size):
+        monkeypatch.setattr(county, "BATCH", size)
+        run = county.play(COUNTY, year, POLICIES)
+        return run.matters, [(t.what, t.at, t.flag.id) for t in run.told if t.what != "updated"]
+
+    assert by(1) == by(137) == by(5000)
+    assert len(by(137)[1]) > 20
 
 
 def test_counties_side_by_side_are_as_one_after_the_other():

@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.screening.domain.grams import heaviest, pack, unpack
+from services.screening.domain.outcome import MatterMerge, Outcome
 from services.screening.domain.petitions import Decision
 from services.screening.domain.state import MatterState, Member
 from tests.support.petitions import START, county, filed
@@ -78,6 +80,20 @@ def test_the_members_of_a_merged_matter_are_said_to_be_in_the_other_and_back_whe
     engine.apply([Decision("d2", "split", START, one, "officer", "不同", petitions=("p00001", "p00003"))])
     assert engine.placed["p00000"].matter == engine.placed["p00002"].matter == one
     assert engine.placed["p00001"].matter == engine.placed["p00003"].matter != one
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_matters_that_one_petition_merges_in_a_chain_all_arrive(names):
+    engine = county()
+    engine.apply([filed(n, n % 3, minutes=n) for n in range(6)])
+    first, second, third = (engine.placed[f"p{n:05d}"].matter for n in range(3))
+    at, out = engine.newest, Outcome()
+    chain = zip(
+        names, ((second, third), (first, second)), strict=True
+    )  # the third into the second, that into the first
+    merges = [MatterMerge(id, kept, gone, at, "p00005", 1.0, "linker") for id, (kept, gone) in chain]
+    engine.feed([row for merge in merges for row in engine.merged(merge, out)])
+    assert set(engine.histories[first].state.members) == {f"p{n:05d}" for n in range(6)}
 
 
 def test_a_flag_is_told_again_only_when_it_changed():
