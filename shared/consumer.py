@@ -246,7 +246,8 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         self.moved_at = time.monotonic()
         await failpoint("consumer.after_commit")
         self._commit_offsets(steps)
-        self._tell(items, dead, time.monotonic() - started)
+        # While the database works on the next batch there is time to write; before it is asked there is none to lose.
+        asyncio.get_running_loop().call_soon(self._tell, items, dead, time.monotonic() - started)
 
     async def _prepare(self, events: Sequence[Received]) -> Any:
         """Let the processor compute; after an outage its memory is built anew first, it may be half-changed."""
