@@ -30,9 +30,9 @@ check: install ## lint, types, import rules
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
 
-bench: install ## every benchmark, with tables and JSON in bench-results/
+bench: install ## every benchmark that needs no browser, with tables and JSON in bench-results/
 	@mkdir -p bench-results
-	@for name in consumer pipeline linking stream chaos; do $(RUN)/fengqiao bench $$name --json bench-results/$$name.json || exit 1; done
+	@for name in consumer pipeline linking backtest stream chaos; do $(RUN)/fengqiao bench $$name --json bench-results/$$name.json || exit 1; done
 
 browser: install ## a Chromium for the browser tests, if the machine lets us have one
 	@$(RUN)/python -m tests.support.chromium
