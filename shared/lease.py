@@ -77,7 +77,7 @@ class Lease:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def _renewed(self) -> bool:
-        """False when it is lost: at once where another has it, at its end where the database does not answer."""
+        """False when it is lost: at once where another has it, within a third of its time after its end where nobody answers."""
         try:
             async with asyncio.timeout(self._ttl / 3):
                 return await self.hold()

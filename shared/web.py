@@ -265,7 +265,7 @@ async def _known_query(request: HTTPConnection) -> None:
     state = request.app.state
     if not hasattr(state, "queries"):
         state.queries = queries(request.app)
-    known: dict[str, bool] | None = state.queries.get((request.scope["route"].path_format, request.scope["method"]))
+    known: dict[str, bool] | None = state.queries.get((request.scope["route"].path_format, request.scope.get("method")))
     if known is None:
         return
     given = [name for name, _ in request.query_params.multi_items()]

@@ -57,6 +57,11 @@ async def test_nobody_else_reads_it(client: httpx.AsyncClient, role: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (403, "role-not-allowed")
 
 
+async def test_an_auditor_of_one_county_does_not_read_the_log_of_all(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/audit", headers=bearer("auditor", jurisdiction="379911"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "jurisdiction-not-yours")
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "object=", f"actor={'x' * 101}", "since=1"])
 async def test_a_query_that_it_cannot_use_is_422(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"/v1/audit?{query}", headers=bearer("auditor"))).status_code == 422

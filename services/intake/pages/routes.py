@@ -140,17 +140,21 @@ class Pages:
         )
 
     async def registered(self, request: Request) -> Response:
-        """The page that followed a filing, in the other language."""
+        """The page that followed a filing, in the other language.
+
+        It may be the only copy of the code: where nobody can say now whether it is right, it stays on the page.
+        """
         _same_site(request)
         form = await _fields(request)
         receipt, code = form["receipt"], form["code"]
         try:
             await self.throttle.check("progress", request)
             await self.intake.progress(receipt, code)
-        except Problem as problem:
-            return self._wrong(request, receipt, "busy", problem.status)
         except Refused:
             return self._wrong(request, receipt, "wrong", 404)
+        except Exception as error:
+            if not isinstance(error, Problem) and not is_unavailable(error):
+                raise
         return self._page(request, "done.html", receipt=receipt, code=code)
 
     # -- progress -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from services.intake.pages.words import WORDS
 from services.intake.similar import FindSimilar, ScreeningClient, Similar
 from services.intake.throttle import Throttle
 from shared.clock import FixedClock
+from shared.mongo import Unavailable
+from shared.web import Problem
 from tests.support.intake import INDEX_KEY, RATES, bearer, make_app, tables
 
 FORM = {
@@ -187,6 +189,21 @@ async def test_the_other_language_keeps_receipt_and_code_of_a_filing(web: httpx.
     assert WORDS["wrong"][1] in unescape(wrong.text)
     again = await web.get("/registered?lang=en")  # the address alone knows nothing of it
     assert (again.status_code, code in again.text) == (200, False)
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), Problem(429, "rate-limited", "later")])
+async def test_the_code_stays_on_the_page_when_nobody_can_say_whether_it_is_right(
+    web: httpx.AsyncClient, intake: Intake, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    receipt, code = numbers((await send(web)).text)
+
+    async def fail(*_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(intake, "progress", fail)
+    english = await web.post("/registered?lang=en", data={"receipt": receipt, "code": code})
+    assert english.status_code == 200
+    assert numbers(english.text) == (receipt, code)
 
 
 async def test_the_other_language_keeps_what_was_typed_and_files_nothing(
