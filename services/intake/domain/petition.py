@@ -110,6 +110,8 @@ def _check_codes(filing: Filing, codes: CodeLists) -> None:
     ):
         if value is not None and value not in allowed:
             raise Refused(f"{name.replace('_', '-')}-unknown", f"one of: {', '.join(allowed)}", field=name)
+    if filing.town is not None and not filing.town.startswith(filing.jurisdiction):
+        raise Refused("town-not-in-county", "a town's code begins with that of its county", field="town")
 
 
 def _check_people(filing: Filing, codes: CodeLists) -> None:

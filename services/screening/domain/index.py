@@ -70,7 +70,8 @@ class Index:
         self._group = np.zeros(size, np.float32)
         self._scratch()
         self.numbers = np.array(
-            [config.names, config.veto, config.unnamed, config.apart, config.same_hand, config.topical], np.float64
+            [config.names, config.veto, config.unnamed, config.apart, config.same_hand, config.topical, config.form],
+            np.float64,
         )
 
     def _scratch(self) -> None:

@@ -94,8 +94,9 @@ class LinkConfig:
     become one. `beside`: from which a matter lies beside a message, where one holds at least the share `beside_names` of
     the names in the other's title. `names`: what is shared as names counts at most this many times what else is shared.
     `veto`: the factor where both name places in the title and none is in the other's text; `unnamed`: where only one
-    does; `apart`: where they name different regions. `same_hand`: the factor for the same petitioner, whose phrases
-    return whatever the matter. `topical`: what an equal topic adds and a different one takes. `power`: how much more rare
+    does; `form`: the score from which the wording is a form letter's, of which the names alone tell the matter; `apart`:
+    where they name different regions. `same_hand`: the factor for the same petitioner, whose phrases return whatever the
+    matter. `topical`: what an equal topic adds and a different one takes. `power`: how much more rare
     grams weigh. `features`: grams kept of a message; `posted` of them are found by, `probed` looked up. `depth`: messages
     an index entry keeps. `candidates`: matters compared in full.
     """
@@ -109,6 +110,7 @@ class LinkConfig:
     names: float = 0.5
     veto: float = 0.1
     unnamed: float = 0.85
+    form: float = 0.3
     apart: float = 0.7
     same_hand: float = 0.65
     topical: float = 0.1

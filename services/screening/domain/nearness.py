@@ -211,6 +211,7 @@ def rank(
     person wrote both, or where their topics differ. `known` gets how much of the names in the titles of one the other holds.
     """
     names, veto, unnamed, apart, same, topical = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    form = numbers[6]
     ring = features.shape[0] - 1
     first, second = np.empty(SAMPLE, np.int32), np.empty(SAMPLE, np.int32)
     room = features.shape[1] + 1
@@ -252,7 +253,8 @@ def rank(
         covered_m = covered_m / (m_named * n) if m_named else 0.0
         covered_n = covered_n / (n_named * m) if n_named else 0.0
         known[at] = min(1.0, max(covered_m, covered_n))
-        factor = veto + (1.0 - veto) * np.sqrt(known[at])
+        # Two people hardly ever word one matter alike: what is so like is a form letter, of which only the names tell.
+        factor = veto + (1.0 - veto) * np.sqrt(known[at]) if score < form else known[at] ** 2
         if not m_named or not n_named:
             factor = max(factor, unnamed)
         by_same = against = agree = differ = 0

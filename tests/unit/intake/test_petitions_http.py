@@ -64,6 +64,8 @@ async def test_a_petition_is_registered_with_everything_that_belongs_to_it(
         ({"joined": "00000000-0000-0000-0000-000000000000"}, "joined-unknown"),
         ({"joined": "x"}, "invalid-request"),
         ({"town": "379911"}, "invalid-request"),
+        ({"town": "379912001"}, "town-not-in-county"),
+        ({"town": "379912001001"}, "town-not-in-county"),
         ({"external_id": ""}, "invalid-request"),
         ({"external_id": "x" * 101}, "invalid-request"),
         ({"external_id": "a\nb"}, "invalid-request"),

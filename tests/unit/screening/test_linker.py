@@ -50,6 +50,16 @@ def test_the_same_words_about_another_place_are_another_matter(linker):
     assert other.new and other.matter != one.matter
 
 
+def test_a_form_letter_of_many_villages_is_a_matter_for_each(linker):
+    villages = ["桥头社区9组", "新港社区4组", "高岭村1组", "锦绣社区2组", "西白石村7组", "云河口村3组"]
+    found = {}
+    for number, village in enumerate(villages * 2):
+        text = f"{village}卫生室一周开门不到三天,老人拿药不便。请卫健部门安排。希望增加人手。盼复。"
+        found.setdefault(village, []).append(linker.add(at(number, f"{village}卫生室经常关门", text)).matter)
+    assert all(len(set(matters)) == 1 for matters in found.values())
+    assert len({matters[0] for matters in found.values()}) == len(villages)
+
+
 def test_another_grievance_of_the_same_place_is_another_matter(linker):
     one = linker.add(at(1, "魅力之城小区油烟扰民", "魅力之城" + SMOKE))
     school = "住户的孩子今年不能上配套小学,请教育局说明学区怎样划分,未交房的业主孩子能不能入学。"
