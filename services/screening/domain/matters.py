@@ -110,7 +110,7 @@ class LinkConfig:
     names: float = 0.5
     veto: float = 0.1
     unnamed: float = 0.85
-    form: float = 0.3
+    form: float = 0.4
     apart: float = 0.7
     same_hand: float = 0.65
     topical: float = 0.1
