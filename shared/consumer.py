@@ -99,8 +99,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     def _looked_at(self, item: Item) -> Item:
         """The record, or a dead letter in its place if its id said something else before. A wrong count is told, no more."""
-        verdict = self._newest.look(item) if isinstance(item, Received) else None
-        if verdict is None or not isinstance(item, Received):
+        if not isinstance(item, Received) or (verdict := self._newest.look(item)) is None:
             return item
         if verdict == "conflict" and item.raw is not None:
             return Dead(item.raw, "id-conflict", "IdConflict", "an event of this id said something else before")

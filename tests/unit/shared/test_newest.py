@@ -11,28 +11,20 @@ import pytest
 
 from shared.bus import Received
 from shared.consumer import BatchConsumer
-from shared.events import EVENT_TYPES, PetitionFiled, derived_id, new_event
+from shared.events import EVENT_TYPES, derived_id, new_event
 from shared.newest import Newest
 from shared.observe import Metrics
 from shared.partitions import Identity
 from shared.settings import ServiceSettings
 from tests.contract.samples import sample
+from tests.support.spine import filed
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def received(petition: str, number: int = 1, *, value: bytes | None = None, id: str | None = None) -> Received:
-    filed = PetitionFiled(
-        petition_id=petition,
-        jurisdiction="370911",
-        channel="letter",
-        title="",
-        text="",
-        petitioner="p",
-        submitted_at=AT,
-        received_at=AT,
-    )
-    event = new_event(filed, id=id or derived_id(petition, str(number)), source="/intake", time=AT, sequence=number)
+    changes = {"id": UUID(id or derived_id(petition, str(number))), "sequence": number}
+    event = filed(0, run=petition).model_copy(update=changes)
     raw: Any = SimpleNamespace(value=value or f"{petition}-{number}".encode())
     return Received("t", 0, 0, AT, b"370911", event, raw)
 

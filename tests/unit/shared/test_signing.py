@@ -14,27 +14,18 @@ from starlette.testclient import TestClient
 from shared.clock import FixedClock
 from shared.signing import ChannelKey, KeyFile, SignedRequests, signed_headers
 from shared.web import install
+from tests.support.intake import Nonces
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = ChannelKey("hotline-1", "hotline_12345", b"h" * 32, "379911")
 BODY = b'{"a": 1}'
 
 
-class Remembered:
-    def __init__(self) -> None:
-        self.used: set[tuple[str, str]] = set()
-
-    async def first(self, key_id: str, nonce: str, at: datetime) -> bool:
-        new = (key_id, nonce) not in self.used
-        self.used.add((key_id, nonce))
-        return new
-
-
 @pytest.fixture
 def client() -> TestClient:
     app = FastAPI()
     install(app)
-    checks = SignedRequests({KEY.id: KEY}.get, Remembered(), FixedClock(NOW))
+    checks = SignedRequests({KEY.id: KEY}.get, Nonces(), FixedClock(NOW))
 
     @app.post("/v1/petitions")
     async def post(request: Request, admin: int = 0) -> dict[str, str | None]:
