@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from deploy.local.stack import Stack
 from shared.events import encode
 from tests.support.spine import COUNTY, Spine, filed, read_all, until
 
 pytestmark = pytest.mark.stack
 CODECS = ("gzip", "snappy", "lz4", "zstd")
-
-
-@pytest.fixture
-async def spine(stack: Stack, tmp_path: Path) -> AsyncIterator[Spine]:
-    spine = Spine(stack, tmp_path)
-    await spine.topics()
-    yield spine
-    spine.close()
 
 
 async def send(spine: Spine, codec: str, numbers: range) -> None:

@@ -1,8 +1,6 @@
 """Group F of the bad inputs: what cannot be processed is in the dead letters with its bytes, and the rest goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,20 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
-from deploy.local.stack import Stack
 from shared.events import encode
 from tests.support.spine import COUNTY, Spine, filed, read_all, send
 
 pytestmark = pytest.mark.stack
 KEY = COUNTY.encode()
-
-
-@pytest.fixture
-async def spine(stack: Stack, tmp_path: Path) -> AsyncIterator[Spine]:
-    spine = Spine(stack, tmp_path)
-    await spine.topics()
-    yield spine
-    spine.close()
 
 
 def changed(**fields: Any) -> bytes:

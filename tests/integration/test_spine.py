@@ -2,28 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local.stack import Stack
 from shared.events import PETITIONS
 from tests.support.spine import Spine, filed, read_all, send_events, until
 
 pytestmark = pytest.mark.stack
 
 N = 40
-
-
-@pytest.fixture
-async def spine(stack: Stack, tmp_path: Path) -> AsyncIterator[Spine]:
-    spine = Spine(stack, tmp_path)
-    await spine.topics()
-    yield spine
-    spine.close()
 
 
 BOUNDARIES = [
