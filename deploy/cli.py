@@ -27,7 +27,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "replay": Entry("replay:replay", "Feed a file of messages through the intake."),
     "link": Entry("link:link", "Link a file of messages into matters, offline."),
     "backtest": Entry("backtest:backtest", "Replay messages through linking and rules on event time."),
-    "policy": Entry("backtest:policy_app", "Check a policy file."),
+    "policy": Entry("policy:app", "Check policy files."),
     "classify": Entry("classify:app", "Train, use and evaluate the category classifier."),
     "clocks": Entry("clocks:clocks", "Obligations of a file of lifecycle events, offline."),
     "bench": Entry("bench:app", "Measure, print a table, write JSON."),

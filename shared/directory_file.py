@@ -152,11 +152,22 @@ class UnitsFile(_Frozen):
 
 def read_directory_files(folder: Path) -> tuple[RoutingFile, UnitsFile]:
     """Read and check both files of a folder; raises `ConfigError` naming file and line."""
-    routing = read_yaml(folder / "routing.yaml", RoutingFile)
-    units = read_yaml(folder / "units.yaml", UnitsFile)
-    _check_routing(routing)
-    _check_units(units, routing.value)
-    return routing.value, units.value
+    routing = read_routing(folder / "routing.yaml")
+    return routing, read_units(folder / "units.yaml", routing)
+
+
+def read_routing(path: Path) -> RoutingFile:
+    """Read and check a routing table; raises `ConfigError`."""
+    document = read_yaml(path, RoutingFile)
+    _check_routing(document)
+    return document.value
+
+
+def read_units(path: Path, routing: RoutingFile) -> UnitsFile:
+    """Read and check the units beside a routing table; raises `ConfigError`."""
+    document = read_yaml(path, UnitsFile)
+    _check_units(document, routing)
+    return document.value
 
 
 def _check_routing(document: YamlDocument[RoutingFile]) -> None:

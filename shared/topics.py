@@ -5,7 +5,7 @@ routing table marks as diverted, sensitive or in need of a recusal check. Nothin
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -97,9 +97,14 @@ class Proposal:
 
 def load_lexicon(folder: Path, known: Directory) -> Lexicon:
     """Read `lexicon.yaml`; raises `ConfigError` with the line of a topic the routing table lacks or a word given twice."""
-    document = read_yaml(folder / "lexicon.yaml", Lexicon)
+    return read_lexicon(folder / "lexicon.yaml", known.topics)
+
+
+def read_lexicon(path: Path, topics: Container[str]) -> Lexicon:
+    """A lexicon file for the topics of a routing table; raises as `load_lexicon` does."""
+    document = read_yaml(path, Lexicon)
     for slug, row in document.value.topics.items():
-        if slug not in known.topics:
+        if slug not in topics:
             raise document.error(f"{slug!r} is not a topic of routing.yaml", "topics", slug)
         every = [*row.strong, *row.words, *row.against]
         twice = next((word for word in every if every.count(word) > 1), None)

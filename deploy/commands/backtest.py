@@ -20,8 +20,6 @@ from services.screening.policyfile import read_policies
 from shared.messages import Message, MessageFileError, read_mapping
 from shared.yamlfile import ConfigError
 
-PolicyFile = Annotated[Path, typer.Argument(help="a policy file, or a directory of them", exists=True)]
-
 
 def backtest(
     file: Annotated[Path, typer.Argument(help="messages: .jsonl, .csv or .xlsx", exists=True, dir_okay=False)],
@@ -133,25 +131,3 @@ def _difference(diff: Difference, names: list[str]) -> Table:
     table.add_row(f"only {names[0]}", "\n".join(diff.only_first) or "–")
     table.add_row(f"only {names[1]}", "\n".join(diff.only_second) or "–")
     return table
-
-
-policy_app = typer.Typer(help="Policies of the screening service.", no_args_is_help=True)
-
-
-@policy_app.command("check")
-def policy_check(file: PolicyFile) -> None:
-    """Read a policy as the service would; say what it is, or what is wrong with it and on which line."""
-    console = Console()
-    try:
-        policies = read_policies(file)
-    except ConfigError as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from None
-    table = Table("policy", "in force from", "rules", "sensitive periods")
-    for policy in policies.all:
-        rules = [getattr(policy.rules, name) for name in policy.rules.__slots__]
-        on = sum(rule.enabled for rule in rules)
-        table.add_row(
-            policy.name, str(policy.effective_from), f"{on} of {len(rules)} on", str(len(policy.sensitive_periods))
-        )
-    console.print(table)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.deadletter import dlq_topic
+from shared.yamlfile import read_yaml
 
 DECLARATION: Final = Path(__file__).with_name("topics.yaml")
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -19,6 +20,56 @@ _DAY_MS: Final = 24 * 3600 * 1000
 
 class TopicError(RuntimeError):
     """A topic cannot be brought to what is declared; the message says why and what to do."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kept(_File):
+    """How long, and up to which size, a topic keeps what it holds."""
+
+    retention_days: int = Field(ge=1, le=3650)
+    max_message_bytes: int = Field(ge=1024)
+
+
+class Defaults(Kept):
+    """Of keyed topics."""
+
+    replication_factor: int = Field(ge=1)
+
+
+class DeadLetters(Kept):
+    """Of every `<topic>.<group>.dlq`."""
+
+    partitions: int = Field(ge=1)
+
+
+class Row(_File):
+    """One keyed topic, the groups that read it and the service that writes it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9._]{1,100}$")
+    partitions: int = Field(ge=1)
+    groups: tuple[str, ...]
+    owner: str
+
+
+class TopicsFile(_File):
+    """topics.yaml."""
+
+    defaults: Defaults
+    topics: tuple[Row, ...] = Field(min_length=1)
+    dead_letters: DeadLetters
+
+
+def read_declaration(path: Path = DECLARATION) -> TopicsFile:
+    """Read topics.yaml; raises `ConfigError` naming file and line."""
+    document = read_yaml(path, TopicsFile)
+    names = [row.name for row in document.value.topics]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise document.error(f"{name!r} is listed twice", "topics", index, "name")
+    return document.value
 
 
 @dataclass(frozen=True)
@@ -33,23 +84,23 @@ class Topic:
 
 def declared(prefix: str = "", *, replication: int | None = None) -> list[Topic]:
     """The topics of `topics.yaml` with their dead letters; `prefix` is for tests that share a broker."""
-    raw: dict[str, Any] = yaml.safe_load(DECLARATION.read_text(encoding="utf-8"))
-    defaults, dead = raw["defaults"], raw["dead_letters"]
-    copies = replication or int(defaults["replication_factor"])
+    file = read_declaration()
+    defaults, dead = file.defaults, file.dead_letters
+    copies = replication or defaults.replication_factor
 
-    def topic(name: str, partitions: int, kept: dict[str, Any]) -> Topic:
+    def topic(name: str, partitions: int, kept: Kept) -> Topic:
         config = {
-            "retention.ms": str(int(kept["retention_days"]) * _DAY_MS),
-            "max.message.bytes": str(kept["max_message_bytes"]),
+            "retention.ms": str(kept.retention_days * _DAY_MS),
+            "max.message.bytes": str(kept.max_message_bytes),
             "cleanup.policy": "delete",
         }
         return Topic(name, partitions, copies, config)
 
     topics = []
-    for row in raw["topics"]:
-        name = prefix + row["name"]
-        topics.append(topic(name, row["partitions"], defaults))
-        topics.extend(topic(dlq_topic(name, prefix + g), dead["partitions"], dead) for g in row["groups"])
+    for row in file.topics:
+        name = prefix + row.name
+        topics.append(topic(name, row.partitions, defaults))
+        topics.extend(topic(dlq_topic(name, prefix + g), dead.partitions, dead) for g in row.groups)
     return topics
 
 

@@ -5,7 +5,7 @@ An overlay may shorten a national period, never lengthen it; no key can pause a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -110,30 +110,31 @@ def working_day(day: date) -> bool | None:
 
 def load_rules(path: Path | None = None) -> Rulebook:
     """Rulebook from a folder or a single file, the packaged files by default. Raises `ConfigError`."""
-    if path is None:
-        with resources.as_file(resources.files("deploy") / "policy" / "clocks") as folder:
-            return _load(sorted(folder.glob("*.yaml")), str(folder))
+    path = path or packaged()
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    return _load(files, str(path))
-
-
-def _load(files: Iterable[Path], where: str) -> Rulebook:
-    documents = [read_yaml(file, InstrumentFile) for file in files]
+    documents = [read_instrument(file) for file in files]
     if not documents:
-        raise ConfigError(where, 1, "holds no *.yaml")
-    national = [d for d in documents if not d.value.applies_to]
-    if not national:
-        raise ConfigError(where, 1, "needs a national file (one without applies_to)")
+        raise ConfigError(str(path), 1, "holds no *.yaml")
+    if all(document.value.applies_to for document in documents):
+        raise ConfigError(str(path), 1, "needs a national file (one without applies_to)")
     for document in documents:
-        _check(document, documents, national)
+        check_instrument(document, documents)
     return Rulebook(tuple(d.value.build() for d in documents), working_day)
 
 
-def _check(
-    document: YamlDocument[InstrumentFile],
-    documents: list[YamlDocument[InstrumentFile]],
-    national: list[YamlDocument[InstrumentFile]],
-) -> None:
+def packaged() -> Path:
+    """Folder of the packaged rules."""
+    return Path(str(resources.files("deploy"))) / "policy" / "clocks"
+
+
+def read_instrument(path: Path) -> YamlDocument[InstrumentFile]:
+    """One file by itself; raises `ConfigError`."""
+    return read_yaml(path, InstrumentFile)
+
+
+def check_instrument(document: YamlDocument[InstrumentFile], documents: Sequence[YamlDocument[InstrumentFile]]) -> None:
+    """One file beside those of its folder, itself among them; raises `ConfigError`."""
+    national = [d for d in documents if not d.value.applies_to]
     own = document.value
     if sum(d.value.id == own.id for d in documents) > 1:
         raise document.error(f"id {own.id!r} is used by two files", "id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,10 +81,14 @@ def read_policies(path: Path) -> Policies:
     files = [file for file in sorted(path.glob("*.yaml")) if _is_ours(file)] if path.is_dir() else [path]
     if not files:
         raise ConfigError(str(path), 1, "holds no screening policy (*.yaml with `policy` and `rules`)")
+    return together([(file, read_policy(file)) for file in files])
+
+
+def together(read: Iterable[tuple[Path, Policy]]) -> Policies:
+    """The versions of one directory. Raises `ConfigError` where two have the same day or number."""
     seen: dict[object, str] = {}
     policies = []
-    for file in files:
-        policy = read_policy(file)
+    for file, policy in read:
         for what in (policy.name, policy.effective_from):
             if what in seen:
                 raise ConfigError(str(file), 1, f"{what} is also that of {seen[what]}")

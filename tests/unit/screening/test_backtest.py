@@ -81,7 +81,7 @@ def test_a_bad_policy_stops_it_with_file_and_line(tmp_path, text, code, says):
     assert result.exit_code == code
     assert says in result.output.replace("\n", "")
     checked = CliRunner().invoke(app, ["policy", "check", str(policy)])
-    assert checked.exit_code == 1
+    assert checked.exit_code == 2
     assert not (tmp_path / "o").exists()
 
 
