@@ -15,9 +15,9 @@ from deploy.backtest.county import Run
 from deploy.backtest.figures import Difference, Figures, difference, figures
 from deploy.backtest.report import span, write_report
 from deploy.backtest.runner import replay
-from deploy.commands.link import MAX_REPORTED, numeric_ids, petitions
+from deploy.rows import Strict, usable
 from services.screening.policyfile import read_policies
-from shared.messages import Message, MessageFileError, read_mapping
+from shared.messages import Message
 from shared.yamlfile import ConfigError
 
 
@@ -39,6 +39,7 @@ def backtest(
     jurisdiction: Annotated[str, typer.Option("--jurisdiction", help="county of rows that name none")] = "000000",
     budget: Annotated[int, typer.Option("--budget", min=1, help="flags a week that can be checked")] = 10,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="processes; default: one a core")] = None,
+    strict: Strict = False,
 ) -> None:
     """Flags per day, lead time before the fifth petitioner and the peak week, alert budget, difference of two policies.
 
@@ -47,20 +48,11 @@ def backtest(
     """
     console = Console(stderr=True, soft_wrap=True)
     try:
-        names = read_mapping(mapping) if mapping else None
-        good, bad = petitions(file, names)
-        numbers = frozenset(numeric_ids(file, names))
         named = [(path, read_policies(path).all[-1].name) for path in (policy, against) if path is not None]
-    except (MessageFileError, ConfigError) as error:
+    except ConfigError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
-    for row in bad[:MAX_REPORTED]:
-        console.print(f"row {row.row}: {row.code}: {row.detail}", style="yellow", markup=False, highlight=False)
-    if len(bad) > MAX_REPORTED:
-        console.print(f"… and {len(bad) - MAX_REPORTED} more bad rows", style="yellow")
-    if not good:
-        console.print("there is no message to replay", style="red")
-        raise typer.Exit(1)
+    good, numbers, _ = usable(file, mapping, console, strict=strict)
     runs = [_replay(console, good, path, name, jurisdiction, workers) for path, name in named]
     _write(out, [told.line(numbers) for told in runs[0].raised])
     if events is not None:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from deploy.rows import Strict
 from services.assessment.offline import Ledger, rows
 from services.assessment.policy import load_rules
 from shared.clock import BEIJING
@@ -39,6 +40,7 @@ def clocks(
     out: Annotated[Path, typer.Option("--out", help="JSONL to write, one obligation a line", dir_okay=False)],
     rules: Annotated[Path | None, typer.Option("--rules", help="folder or file of clock rules", exists=True)] = None,
     lang: Annotated[Literal["en", "zh"], typer.Option("--lang", help="language of `derivation`")] = "en",
+    strict: Strict = False,
 ) -> None:
     """Work out every obligation of the petitions in a file of lifecycle events, as of a moment."""
     console = Console(stderr=True, soft_wrap=True)
@@ -66,9 +68,14 @@ def clocks(
                 if number % 500 == 0:
                     progress.update(reading, completed=source.tell())
         progress.update(reading, completed=events.stat().st_size)
-        if not len(ledger) and not bad:
+        if bad > MAX_REPORTED:
+            console.print(f"… and {bad - MAX_REPORTED} more bad lines")
+        if not len(ledger):
             console.print(f"{events} holds no event; each line is a CloudEvent of petition.events.v1", markup=False)
             raise typer.Exit(2)
+        if bad and strict:
+            console.print(f"--strict: {bad} bad lines, nothing was written", markup=False, highlight=False)
+            raise typer.Exit(1)
         working = progress.add_task("working out", total=len(ledger))
         partial = out.with_name(out.name + ".partial")
         with partial.open("wb") as sink:
@@ -78,11 +85,7 @@ def clocks(
                     written += 1
                 progress.advance(working)
         partial.replace(out)
-    if bad > MAX_REPORTED:
-        console.print(f"… and {bad - MAX_REPORTED} more bad lines")
     console.print(f"{len(ledger)} petitions, {written} obligations → {out}; {bad} bad lines", highlight=False)
-    if bad and not len(ledger):
-        raise typer.Exit(1)
 
 
 def _skip_rest(source: BinaryIO) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,45 +13,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from deploy.rows import Strict, usable
 from services.screening.domain.matters import LinkConfig
 from services.screening.domain.matters import Message as Petition
 from services.screening.domain.timeline import Timeline
-from shared.messages import BadRow, Message, MessageFileError, kind_of, read_mapping, read_messages
-from shared.yamlfile import ConfigError
+from shared.messages import Message
 
-MAX_REPORTED = 50
 BATCH = 200
 YEARS = 3
-
-
-def petitions(path: Path, mapping: Mapping[str, str] | None = None) -> tuple[list[Message], list[BadRow]]:
-    """Rows of a file; an id that came before is a bad row. Raises `MessageFileError`."""
-    good: dict[str, Message] = {}
-    bad: list[BadRow] = []
-    for row in read_messages(path, mapping=mapping):
-        if isinstance(row, BadRow):
-            bad.append(row)
-        elif row.id in good:
-            bad.append(BadRow(row.row, "id-doubled", f"row {good[row.id].row} has the same id"))
-        else:
-            good[row.id] = row
-    return list(good.values()), bad
-
-
-def numeric_ids(path: Path, mapping: Mapping[str, str] | None = None) -> set[str]:
-    """Ids that a JSONL file holds as numbers, so that they can be written as it has them."""
-    if kind_of(path.name) != "jsonl":
-        return set()
-    field, found = (mapping or {}).get("id", "id"), set()
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get(field), int):
-                found.add(str(row[field]))
-    return found
 
 
 def matters_of(
@@ -98,20 +66,11 @@ def link(
     window: Annotated[
         int, typer.Option("--window", min=1, help="days a message stays live; a running county's policy says 90")
     ] = 366 * YEARS,
+    strict: Strict = False,
 ) -> None:
     """Link a file of messages into matters, in the order of event time, with the linker that screening runs."""
     console = Console(stderr=True, soft_wrap=True)
-    try:
-        names = read_mapping(mapping) if mapping else None
-        good, bad = petitions(file, names)
-        numbers = numeric_ids(file, names)
-    except (MessageFileError, ConfigError) as error:
-        console.print(f"{file.name}: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(2) from None
-    for row in bad[:MAX_REPORTED]:
-        console.print(f"row {row.row}: {row.code}: {row.detail}", style="yellow", markup=False, highlight=False)
-    if len(bad) > MAX_REPORTED:
-        console.print(f"… and {len(bad) - MAX_REPORTED} more bad rows", style="yellow")
+    good, numbers, left_out = usable(file, mapping, console, strict=strict)
     found = matters_of(good, LinkConfig(window=timedelta(days=window)), jurisdiction, console)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
@@ -123,7 +82,5 @@ def link(
     sizes = Counter(found.values())
     table = Table("messages", "matters", "of two or more", "of five or more", "largest", "bad rows")
     counts = [len(good), len(sizes), *(sum(n >= least for n in sizes.values()) for least in (2, 5))]
-    table.add_row(*(f"{n:,}" for n in (*counts, max(sizes.values(), default=0), len(bad))))
+    table.add_row(*(f"{n:,}" for n in (*counts, max(sizes.values()), left_out)))
     console.print(table)
-    if bad and not good:
-        raise typer.Exit(1)

@@ -305,6 +305,7 @@ def replay(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="name of the source; the same name and row id are the same petition")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="end with 1 also where a row was rejected")] = False,
 ) -> None:
     """Feed a file of messages through the intake in the order of their time. Safe to run again: what is there stays."""
     console = Console(stderr=True, highlight=False)
@@ -339,8 +340,10 @@ def replay(
         rows, file.name, auth, base_url, pace, channel, jurisdiction, name or file.stem, concurrency, console
     )
     Console(highlight=False).print(table(outcome))
-    if outcome.failed:
+    if outcome.failed or (strict and outcome.rejected):
         raise typer.Exit(1)
+    if not outcome.accepted + outcome.duplicates:
+        raise typer.Exit(2)
 
 
 def _replay(
