@@ -88,7 +88,7 @@ def matter(county: County, history: History) -> Document:
     """A row of `matters`, for the duty officer's list."""
     members = history.members()
     filings = [m.filing for m in members]
-    first = min(filings, key=lambda f: (f.at, f.id), default=None)
+    first = min(history.naming(), key=lambda f: (f.at, f.id), default=None)
     newest = county.newest or datetime.now(UTC)
     last = history.last if history.inputs else newest  # nothing is left of it: its petitions were linked elsewhere
     state = history.state

@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.screening import codec
+from services.screening.domain.alike import in_common
 from services.screening.domain.outcome import derived
 from services.screening.domain.petitions import Decision
 from services.screening.domain.policy import Policies, Policy
 from services.screening.pipeline import Screening
 from services.screening.ports import Document, Store, Transaction, Wanted
 from shared.clock import BEIJING, Clock
+
+CANDIDATES: Final = 1000
+"""Matters of the county, the last active, among which a twin is looked for."""
+NEAREST: Final = 200
+"""Of these, how many are shown."""
 
 
 class NotFound(LookupError):  # noqa: N818 - an answer, not a failure
@@ -62,12 +68,27 @@ class Desk:
         history = await self._store.history(id)
         flags = [_public(flag) for flag in history["flags"] if actor.sees(flag)]
         petitions = [_public(p) for p in history["petitions"] if actor.sees(p)]
+        others = {other for line in (*history["merges"], *history["decisions"]) if (other := _other(line, id))}
+        seen = {found["_id"]: found for found in await self._store.named(others) if actor.sees(found)}
         return _public(row) | {
             "members": petitions,
-            "merges": [_public(m) for m in history["merges"]],
-            "decisions": [_public(d) for d in history["decisions"]],
+            "merges": [_told(merge, id, seen) for merge in history["merges"]],
+            "decisions": [_told(decision, id, seen) for decision in history["decisions"]],
             "open_flags": flags,
         }
+
+    async def near(self, id: str, actor: Actor) -> Document:
+        """Matters that this one could take in: those that have most in common with it first, then the last active."""
+        own = await self._seen(id, actor)
+        rows = await self._store.matters(Wanted(own["county"], "open", limit=CANDIDATES))
+        found = [
+            _public(row) | {"common": common.what, "common_words": common.words}
+            for row in rows
+            if row["_id"] != id and not row.get("restricted") and actor.sees(row)
+            for common in (in_common(own, row),)
+        ]
+        found.sort(key=lambda row: -len(row["common"]))  # stable: the store gives them by time
+        return {"items": found[:NEAREST]}
 
     async def flags(self, wanted: Wanted, actor: Actor) -> Document:
         """A page of flags."""
@@ -147,23 +168,30 @@ class Desk:
             raise Refused(
                 "matter-merged", "both have to be matters of their own; ask for the one they were merged into"
             )
+        if "empty" in (one["state"], other["state"]):
+            raise Refused("matter-empty", "nothing is left of one of the two: its petitions belong to others now")
         if one["county"] != other["county"]:
             raise Refused("other-county", "matters of two counties cannot be merged")
         if one.get("restricted") or other.get("restricted"):
             raise Refused("accusation", "an accusation is never merged with another matter")
-        return await self._decide("merge", one["county"], kept, reason, actor, other=gone)
+        subjects = {kept: _subject(one), gone: _subject(other)}
+        return await self._decide("merge", one["county"], kept, reason, actor, subjects, other=gone)
 
     async def split(self, id: str, petitions: list[str], reason: str, actor: Actor) -> Document:
         """Some petitions of a matter are another matter."""
         row = await self._seen(id, actor)
-        members = {p["_id"] for p in (await self._store.history(id))["petitions"]}
+        members = {p["_id"]: p for p in (await self._store.history(id))["petitions"]}
         if row.get("merged_into"):
             raise Refused("matter-merged", "ask for the matter it was merged into")
-        if not set(petitions) <= members:
+        if not set(petitions) <= set(members):
             raise Refused("not-members", "every petition has to belong to the matter")
-        if set(petitions) == members:
+        if set(petitions) == set(members):
             raise Refused("all-members", "at least one petition has to stay")
-        return await self._decide("split", row["county"], id, reason, actor, petitions=tuple(dict.fromkeys(petitions)))
+        moving = tuple(dict.fromkeys(petitions))
+        first = min((members[petition] for petition in moving), key=lambda p: (p["at"], p["_id"]))
+        people = await self._store.petitioners(moving)
+        subjects = {id: _subject(row), "": {"title": first["title"], "petitions": len(moving), "petitioners": people}}
+        return await self._decide("split", row["county"], id, reason, actor, subjects, petitions=moving)
 
     async def _decide(
         self,
@@ -172,16 +200,19 @@ class Desk:
         matter: str,
         reason: str,
         actor: Actor,
+        subjects: Mapping[str, Document],
         *,
         other: str | None = None,
         petitions: tuple[str, ...] = (),
     ) -> Document:
         now = self._clock.now()
         id = derived("decision", kind, matter, other or ",".join(petitions), actor.account, now.isoformat())
-        decision = Decision(id, kind, now, matter, actor.account, reason, other, petitions)
+        new = other or derived("split", id)
+        decision = Decision(id, kind, now, matter, actor.account, reason, new, petitions)
+        at_the_time = [{"matter": name or new, **subject} for name, subject in subjects.items()]
 
         async def work(tx: Transaction) -> None:
-            row = codec.decision_document(county, decision) | {"decided_at": now}
+            row = codec.decision_document(county, decision) | {"decided_at": now, "subjects": at_the_time}
             await self._store.put_decision(tx, row)
             await self._store.audit(
                 tx, actor=actor.account, action=f"matter.{kind}", object=matter, reason=reason, at=now
@@ -196,6 +227,10 @@ class Desk:
 
         async def work(tx: Transaction) -> Document:
             row = await self._flag(id, actor, tx)
+            if row.get("retracted"):
+                raise Refused(
+                    "flag-retracted", "screening took this flag back itself: it never stood, and is not counted"
+                )
             if row.get("contest", {}).get("state") == "open":
                 raise Refused("contest-open", "this flag is contested already; the contest has to be decided first")
             contest = {"state": "open", "by": actor.account, "role": actor.role, "reason": reason, "at": now}
@@ -292,9 +327,32 @@ def _public(row: Document) -> Document:
         "petitioners" if isinstance(row.get("petitioners"), list | tuple) else "",
         "retracted",
         "moved",
+        "subjects",
     )
     return {"id": row["_id"], **{key: value for key, value in row.items() if key not in hidden}}
 
 
 def _without(contest: Document) -> Document:
     return {key: value for key, value in contest.items() if key != "before"}
+
+
+def _subject(row: Document) -> Document:
+    """What a matter is at this moment, to be told of later."""
+    return {name: row.get(name) for name in ("title", "petitions", "petitioners")}
+
+
+def _other(line: Document, id: str) -> str | None:
+    """Of a merge or a decision of matter `id`: the other matter it is about."""
+    sides = (line["kept"], line["gone"]) if "kept" in line else (line["matter"], line["other"])
+    return next((side for side in sides if side is not None and side != id), None)
+
+
+def _told(line: Document, id: str, seen: Mapping[str, Document]) -> Document:
+    """A merge or decision with the other matter as it was at the time, where the reader may see that one."""
+    row = seen.get(_other(line, id) or "")
+    if row is None:
+        return _public(line)
+    then = next((one for one in line.get("subjects", ()) if one["matter"] == row["_id"]), None)
+    if then is None:  # by the linker: what was taken in stands in its row as it was then
+        then = {"title": row.get("title", "")} if line.get("kept") == row["_id"] else _subject(row)
+    return _public(line) | {"subject": {**then, "matter": row["_id"]}}

@@ -96,6 +96,11 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
         """One matter: petitions, merges, decisions, flags."""
         return await _answer(desk.matter(id, actor(who)), NO_MATTER)
 
+    @app.get("/v1/matters/{id}/near")
+    async def near(id: str, who: officer) -> Response:
+        """Matters of the county that this one could take in, likely twins first; what each has in common with it."""
+        return await _answer(desk.near(id, actor(who)), NO_MATTER)
+
     @app.post("/v1/matters/{id}/merge", status_code=202, openapi_extra=json_body(MergeBody))
     async def merge(id: str, request: Request, who: officer) -> Response:
         """Two matters are one."""

@@ -114,6 +114,12 @@ class Store(Protocol):
     async def matter(self, id: str) -> Document | None:
         """One matter; a petition alone gives a matter of one."""
 
+    async def named(self, ids: Collection[str]) -> list[Document]:
+        """Several matters; one that is not there is left out."""
+
+    async def petitioners(self, petitions: Collection[str]) -> int:
+        """How many different petitioners wrote these petitions."""
+
     async def history(self, id: str) -> Document:
         """Petitions, merges, decisions and flags of a matter."""
 

@@ -198,13 +198,21 @@ class MongoStore:
 
     async def matter(self, id: str) -> Document | None:
         """One matter; a petition alone gives a matter of one."""
-        row = await self._mongo["matters"].find_one({"_id": id})
-        if row is None:
-            alone = await self._mongo["petitions"].find_one({"matter": id}, {**_NO_TEXT, "_id": 0})
-            if alone is not None:
-                row = alone | {"_id": id, "state": "open", "petitions": 1, "petitioners": 1, "flags": []}
-                row |= {"opened_at": alone["at"], "last_at": alone["at"]}
-        return row
+        return next(iter(await self.named({id})), None)
+
+    async def named(self, ids: Collection[str]) -> list[Document]:
+        """Several matters; one that is not there is left out."""
+        found = {row["_id"]: row async for row in self._mongo["matters"].find({"_id": {"$in": list(ids)}})}
+        without = [id for id in ids if id not in found]
+        if without:
+            async for alone in self._mongo["petitions"].find({"matter": {"$in": without}}, _NO_TEXT):
+                row = alone | {"_id": alone["matter"], "state": "open", "petitions": 1, "petitioners": 1, "flags": []}
+                found[row["_id"]] = row | {"opened_at": alone["at"], "last_at": alone["at"]}
+        return list(found.values())
+
+    async def petitioners(self, petitions: Collection[str]) -> int:
+        """How many different petitioners wrote these petitions."""
+        return len(await self._mongo["petitions"].distinct("petitioner", {"_id": {"$in": list(petitions)}}))
 
     async def history(self, id: str) -> Document:
         """Petitions, merges, decisions and flags of a matter."""

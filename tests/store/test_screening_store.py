@@ -234,16 +234,23 @@ async def test_merge_and_split_are_kept_with_reason_and_survive_a_restart(servic
     places = {p: placed.matter for p, placed in service.screening.held(COUNTY).placed.items()}
     one, two = places["run-p00000"], places["run-p00010"]
     assert one != two
+    assert {row["id"] for row in (await service.desk.near(two, OFFICER))["items"]} == {one}
     await service.desk.merge(one, two, "同一承包商", OFFICER)
     await service.screening.tick()
     matter = await service.desk.matter(one, OFFICER)
     assert len(matter["members"]) == 4
     assert [(d["kind"], d["reason"], d["applied"]) for d in matter["decisions"]] == [("merge", "同一承包商", True)]
-    assert (await service.desk.matter(two, OFFICER))["merged_into"] == one
+    there = await service.desk.matter(two, OFFICER)
+    assert there["merged_into"] == one
+    assert [d["subject"]["petitioners"] for d in (*matter["decisions"], *there["decisions"])] == [1, 3]
     with pytest.raises(Refused, match="merged"):
         await service.desk.merge(one, two, "再来一次", OFFICER)
     await service.desk.split(one, ["run-p00001"], "另一栋楼", OFFICER)
     await service.screening.tick()
+    [off] = [d["subject"] for d in (await service.desk.matter(one, OFFICER))["decisions"] if d["kind"] == "split"]
+    assert (off["petitions"], off["petitioners"]) == (1, 1)
+    [back] = (await service.desk.matter(off["matter"], OFFICER))["decisions"]
+    assert (back["subject"]["matter"], back["subject"]["petitions"]) == (one, 4)
     service.start()
     await service.screening.load([3])
     held = service.screening.held(COUNTY)

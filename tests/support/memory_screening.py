@@ -129,6 +129,12 @@ class MemoryStore:
         more = {"petitions": 1, "petitioners": 1, "flags": [], "opened_at": alone["at"], "last_at": alone["at"]}
         return {**alone, "_id": id, "state": "open", **more}
 
+    async def named(self, ids: Collection[str]) -> list[Document]:
+        return [row for id in ids if (row := await self.matter(id)) is not None]
+
+    async def petitioners(self, petitions: Collection[str]) -> int:
+        return len({self.rows["petitions"][id]["petitioner"] for id in petitions})
+
     async def history(self, id: str) -> Document:
         hidden = ("text", "petitioner", "steps", "home", "link", "cause")
         members = [p for p in self.rows["petitions"].values() if p["matter"] == id]

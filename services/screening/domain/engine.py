@@ -241,17 +241,19 @@ class County:
         return MatterMerge(id, merge.kept, merge.gone, at, merge.cause, merge.score, "linker", merge.moved)
 
     def merged(self, row: MatterMerge, out: Outcome) -> Rows:
-        """A merge as inputs of both matters."""
-        key = (row.at, row.cause)
+        """A merge as inputs of both matters. Staff merge after steps that lie behind the newest petition: they come along."""
+        key, by_staff = (row.at, row.cause), row.by != "linker"
         kept, gone = self.root(row.kept, key), self.root(row.gone, key)
         if kept == gone:
             return []
         self._alias[gone] = (kept, key)
         self._merges[row.id] = (kept, gone)
-        out.merges.append(replace(row, kept=kept, gone=gone) if row.by != "linker" else row)
+        out.merges.append(replace(row, kept=kept, gone=gone) if by_staff else row)
         other = self.histories.setdefault(gone, History(gone))
         other.merged_into = kept
-        return [(gone, entry(row.at, Absorbed(kept), row.id)), (kept, entry(row.at, Absorb(other), row.id))]
+        since = other.steps_after(row.at) if by_staff else []
+        taken = entry(row.at, Absorb(other, by_staff), row.id)
+        return [(gone, entry(row.at, Absorbed(kept), row.id)), *((kept, item) for item in (taken, *since))]
 
     def _unmerge(self, id: str, out: Outcome) -> None:
         out.unmerged.append(id)

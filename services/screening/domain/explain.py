@@ -131,7 +131,7 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
         counted = [f for f in filings if f.id in state.beside or state.members[f.id].counts] or filings
     pseudonyms = tuple(dict.fromkeys(filing.petitioner for filing in reversed(counted)))
     subject = state.members[found.scope].filing if found.scope in state.members else None
-    lead = subject or _lead(filings, state)
+    lead = subject or _lead(found, filings, state, seen)
     restricted = subject.restricted if subject else any(filing.restricted for filing in filings)
     return Flag(
         id=episode_id(history.id, episode),
@@ -169,10 +169,23 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
     )
 
 
-def _lead(filings: list[Filing], state: MatterState) -> Filing | None:
+def _lead(found: Finding, filings: list[Filing], state: MatterState, seen: datetime) -> Filing | None:
+    """The petition whose title, topic, town and unit the flag has: the earliest that it counts. One that staff merged in
+    renames nothing: the matter is called as by its own last petition, even where the flag counts none of its own any more.
+    """
     own = [filing for filing in filings if filing.id in state.members]
+    if state.came and found.kind != "unanswered_repeat":  # that one is counted against the unit of what it counts
+        own = _own_counted(found, filings, state, seen) or state.own_filings() or own
     pool = own or filings or [member.filing for member in state.members.values()]
     return min(pool, key=_ORDER, default=None)
+
+
+def _own_counted(found: Finding, filings: list[Filing], state: MatterState, seen: datetime) -> list[Filing]:
+    own = {filing.id for filing in state.own_filings()}
+    if own and found.petitions is None:
+        last = max(state.members[petition].joined for petition in own)
+        filings = state.counted(min(seen, last), found.window_days, found.kind)
+    return [filing for filing in filings if filing.id in own]
 
 
 def _headcount(filings: list[Filing], at: datetime) -> int:

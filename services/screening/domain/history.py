@@ -38,9 +38,10 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Absorb:
-    """Another matter turned out to be this one."""
+    """Another matter turned out to be this one. `by_staff`: people said so; then the name of this one stays."""
 
     other: History
+    by_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,15 @@ class History:
             return list(self.state.members.values())
         return [item.member for _, item in self.inputs if isinstance(item, Join)]
 
+    def steps_after(self, at: datetime) -> list[Input]:
+        """Steps of its petitions behind a moment."""
+        return [item for item in self.inputs if item[0][0] > at and isinstance(item[1], Step)]
+
+    def naming(self) -> list[Filing]:
+        """The petitions whose earliest names the matter: its own, where it has any."""
+        own = self.state.own_filings() if self.state is not None else []
+        return own or [member.filing for member in self.members()]
+
 
 def plain(happening: Happening) -> bool:
     """Whether this alone can raise no flag: then nothing is folded until a second thing happens."""
@@ -196,10 +206,14 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
             state.lay_beside(filings)
         case Step():
             _lifecycle(state, happening, policy, at)
-        case Absorb(other):
-            for member in other.members():
+        case Absorb(other, by_staff):
+            fresh = {member.filing.id: member for member in other.members() if member.filing.id not in state.members}
+            for member in fresh.values():
                 state.join(member)
+            if by_staff:
+                state.came |= fresh.keys()
             if other.state is not None:
+                state.came |= other.state.came & fresh.keys()
                 state.cases.update({pid: case for pid, case in _cases(other, at).items() if pid not in state.cases})
                 state.repeats.extend(pair for pair in other.state.repeats if pair not in state.repeats)
                 state.lay_beside(other.state.beside.values())

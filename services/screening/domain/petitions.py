@@ -92,7 +92,8 @@ class Step:
 class Decision:
     """What a member of staff decided, with a reason: two matters are one, one is two, or a flag was wrong.
 
-    merge: `matter` stays, `other` goes. split: `petitions` leave `matter`. withdraw: `flag` of `matter` did not hold.
+    merge: `matter` stays, `other` goes. split: `petitions` leave `matter` and are `other`. withdraw: `flag` of `matter` did
+    not hold.
     """
 
     id: str

@@ -37,7 +37,8 @@ class MatterState:
 
     `newest`: petitioner → when they last wrote; `latest`: the same in order of time. `times`: petitions that count, with
     their time, in its order. `beside`: petitions about the same place and much the
-    same thing, but of other matters: they count as petitioners, and for nothing else. `left`: what staff took out.
+    same thing, but of other matters: they count as petitioners, and for nothing else. `left`: what staff took out. `came`: what
+    staff merged in: it counts like the others, but does not name the matter.
     `visits`, `announced`, `climbed`: the members of which the rules ask that, so that a matter of thousands costs no more a
     petition than one of ten.
     """
@@ -50,6 +51,7 @@ class MatterState:
     own: dict[str, list[Filing]] = field(default_factory=dict)
     beside: dict[str, Filing] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    came: set[str] = field(default_factory=set)
     visits: dict[str, Filing] = field(default_factory=dict)
     announced: dict[str, Filing] = field(default_factory=dict)
     climbed: dict[str, Filing] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class MatterState:
     def leave(self, petition: str) -> None:
         """Take a petition out (a split)."""
         self.left.add(petition)
+        self.came.discard(petition)
         self.beside.pop(petition, None)
         member = self.members.pop(petition, None)
         if member is None:
@@ -113,6 +116,10 @@ class MatterState:
         """A petition that is a member or lies beside."""
         member = self.members.get(petition)
         return self.beside.get(petition) if member is None else member.filing
+
+    def own_filings(self) -> list[Filing]:
+        """Members but for those that staff merged in."""
+        return [member.filing for pid, member in self.members.items() if pid not in self.came]
 
     def _wrote(self, petitioner: str, at: datetime | None) -> None:
         """Note when a petitioner last wrote, None for never."""
