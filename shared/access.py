@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import httpx
 from fastapi import Request
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,16 +16,41 @@ from starlette.responses import Response
 
 from shared.clock import Clock, SystemClock
 from shared.directory import Directory, directory
+from shared.issuer import fetch_keys
 from shared.keys import load_key
+from shared.problem import Problem
+from shared.roles import PERMISSIONS, ROLES, STAFF, Role, may
 from shared.tokens import IssuerKeys, SharedKey, TokenError, TokenReader, issue
-from shared.web import Problem
 
 if TYPE_CHECKING:
     from shared.settings import ServiceSettings
 
-Role = Literal["duty_officer", "unit", "leader", "auditor", "operator", "petitioner", "channel"]
-ROLES: Final = frozenset(get_args(Role))
-STAFF: Final[tuple[Role, ...]] = ("duty_officer", "operator", "leader", "unit", "auditor")
+__all__ = [
+    "AUDIENCE",
+    "COOKIE",
+    "DEMO_COOKIE",
+    "DEMO_ISSUER",
+    "DEMO_UNIT",
+    "PERMISSIONS",
+    "ROLES",
+    "SESSION_IDLE",
+    "SESSION_LIMIT",
+    "STAFF",
+    "Access",
+    "AccessSettings",
+    "DeactivatedFile",
+    "Principal",
+    "Role",
+    "Scope",
+    "check_origin",
+    "check_role",
+    "demo_principal",
+    "demo_token",
+    "demo_tokens",
+    "may",
+    "require",
+    "with_scope",
+]
 
 DEMO_ISSUER: Final = "fengqiao-demo"
 DEMO_UNIT: Final = "379911.hr_social_security_bureau"
@@ -38,29 +62,6 @@ COOKIE: Final = "__Host-fengqiao"
 DEMO_COOKIE: Final = "fengqiao_demo"
 """Without `__Host-` and `Secure`, for the demo over plain http only; production has no such cookie."""
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
-    "warnings.read": frozenset({"duty_officer", "unit", "leader", "auditor"}),
-    "warnings.handle": frozenset({"duty_officer"}),
-    "warnings.carry_out": frozenset({"duty_officer", "unit"}),
-    "warnings.documents": frozenset({"duty_officer", "leader"}),
-    "petitions.read": frozenset({"duty_officer", "unit", "leader"}),
-    "petitions.handle": frozenset({"duty_officer", "unit"}),
-    "petitions.enter": frozenset({"duty_officer", "unit", "channel"}),
-    "petitions.file": frozenset({"duty_officer", "unit", "channel", "petitioner"}),
-    "identity.read": frozenset({"duty_officer", "unit"}),
-    "obligations.read": frozenset({"duty_officer", "unit", "leader", "auditor"}),
-    "reports.publish": frozenset({"leader"}),
-    "audit.read": frozenset({"auditor"}),
-    "system.operate": frozenset({"operator"}),
-}
-"""Who may do what. An operator runs the system and sees no case; an auditor sees masked titles, but no text, and changes
-nothing."""
-
-
-def may(permission: str) -> tuple[Role, ...]:
-    """Roles that hold a permission, for `require(access, *may("warnings.read"))`."""
-    return cast(tuple[Role, ...], tuple(sorted(PERMISSIONS[permission])))
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,8 @@ def require(access: Access, *roles: Role) -> Callable[[Request], Awaitable[Princ
 def check_role(principal: Principal, roles: tuple[str, ...]) -> None:
     """Raise `Problem` 403 `role-not-allowed` unless the principal has one of the roles."""
     if roles and principal.role not in roles:
-        raise Problem(403, "role-not-allowed", f"this needs one of the roles {', '.join(sorted(roles))}")
+        needed = sorted(roles)
+        raise Problem(403, "role-not-allowed", f"this needs one of the roles {', '.join(needed)}", roles=needed)
 
 
 def check_origin(request: Request, public_url: str = "") -> None:
@@ -360,31 +362,6 @@ def demo_tokens(secrets: Path) -> dict[str, str]:
 def with_scope(principal: Principal, *, unit: str | None = None, jurisdiction: str | None = None) -> Principal:
     """The same principal, confined further."""
     return replace(principal, unit=unit or principal.unit, jurisdiction=jurisdiction or principal.jurisdiction)
-
-
-async def discover(issuer: str) -> dict[str, Any]:
-    """The issuer's OIDC discovery document; raises `httpx.HTTPError` or `ValueError`."""
-    if not issuer:
-        raise ValueError("FENGQIAO_OIDC_ISSUER is not set")
-    async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
-        answer = await client.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        answer.raise_for_status()
-        found = answer.json()
-    if not isinstance(found, dict) or found.get("issuer") != issuer:
-        raise ValueError("the discovery document is not this issuer's")
-    return found
-
-
-async def fetch_keys(issuer: str) -> dict[str, Any]:
-    """The issuer's key set."""
-    document = await discover(issuer)
-    async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
-        answer = await client.get(str(document["jwks_uri"]))
-        answer.raise_for_status()
-        found = answer.json()
-    if not isinstance(found, dict):
-        raise TypeError("the key set is not an object")
-    return found
 
 
 def _refused(error: TokenError) -> Problem:

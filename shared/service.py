@@ -317,7 +317,7 @@ def run(create_app: Callable[[SettingsT], FastAPI], settings_class: type[Setting
         limit_concurrency=settings.connections,
         server_header=False,
         proxy_headers=False,  # whose X-Forwarded-For is believed is a setting of the service, not of the server
-        h11_max_incomplete_event_size=32 * 1024,
+        http=sockets.BoundedHttp,
         loop="uvloop",
         ws=sockets.BoundedWebSocket,
         ws_max_size=sockets.WS_MESSAGE,

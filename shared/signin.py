@@ -22,12 +22,11 @@ from shared.access import (
     Principal,
     check_origin,
     demo_principal,
-    discover,
-    fetch_keys,
     require,
 )
+from shared.issuer import discover, fetch_keys
+from shared.problem import Problem
 from shared.tokens import IssuerKeys, SharedKey, TokenError, TokenReader, issue
-from shared.web import Problem
 
 STATE_COOKIE: Final = "__Host-fengqiao-signin"
 STATE_TYPE: Final = "signin+jwt"

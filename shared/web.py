@@ -5,30 +5,26 @@ Nothing here echoes what was sent: problem documents name fields, rules and limi
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
-import orjson
-import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import HTTPConnection
 
+from shared.edge import Edge, too_large
 from shared.instants import Instant, parse_instant
-from shared.mongo import is_unavailable
 from shared.openapi import document, json_body, queries
+from shared.problem import Problem, field_errors, invalid, of_status
+from shared.problem_page import Look, ProblemPages
 
 __all__ = [
     "Body",
-    "Edge",
     "Instant",
     "Problem",
     "check_json",
@@ -42,48 +38,10 @@ __all__ = [
     "read_json",
 ]
 
-log = structlog.get_logger(__name__)
-
-PROBLEM_JSON: Final = "application/problem+json"
 JSON_LIMIT: Final = 256 * 1024
-BODY_LIMIT: Final = 1024 * 1024
-BODY_SECONDS: Final = 20.0
-URL_LIMIT: Final = 8 * 1024
 MAX_DEPTH: Final = 16
 INT64: Final = range(-(2**63), 2**63)
 M = TypeVar("M", bound=BaseModel)
-
-
-class Problem(HTTPException):
-    """An answer of RFC 9457. `code` is stable and meant for programs; `detail` says what to do and quotes no input."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        *,
-        title: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        **extra: Any,
-    ) -> None:
-        super().__init__(status, detail, dict(headers) if headers else None)
-        self.status = status
-        self.code = code
-        self.title = title or code.replace("-", " ").capitalize()
-        self.extra = extra
-
-    def response(self) -> Response:
-        """The problem document."""
-        body = {
-            "type": f"urn:fengqiao:problem:{self.code}",
-            "title": self.title,
-            "status": self.status,
-            "code": self.code,
-            "detail": self.detail,
-            **self.extra,
-        }
-        return Response(orjson.dumps(body), self.status, self.headers, PROBLEM_JSON)
 
 
 class Body(BaseModel):
@@ -114,13 +72,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The raw body; 413 as soon as it is longer than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         parts.append(part)
     return b"".join(parts)
 
@@ -207,28 +165,6 @@ def _text(value: str) -> None:
             raise Problem(422, "lone-surrogate", "a text holds half of a surrogate pair") from None
 
 
-_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-
-
-def field_errors(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
-    """At most 20 of the errors, as field, code and detail. A key that came from outside is not repeated."""
-    found = []
-    for one in error.errors()[:20]:
-        parts = [str(part) for part in one["loc"] if isinstance(part, int) or _PLAIN_NAME.fullmatch(str(part))]
-        if one["type"] == "extra_forbidden":
-            parts = [*parts[:-1], "(unknown)"]
-        detail = one["msg"].removeprefix("Value error, ")
-        found.append({"field": ".".join(parts) or "(body)", "code": one["type"].replace("_", "-"), "detail": detail})
-    return found
-
-
-def invalid(error: ValidationError | RequestValidationError) -> Problem:
-    """422 with one entry a field."""
-    errors = field_errors(error)
-    detail = "; ".join(f"{one['field']}: {one['detail']}" for one in errors[:3])
-    return Problem(422, "invalid-request", detail, errors=errors)
-
-
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -245,15 +181,18 @@ def idempotency_key(request: Request) -> str:
 # -- the application --------------------------------------------------------------------------------------------------
 
 
-def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None) -> None:
+def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None, look: Look | None = None) -> None:
     """Problems for every error, limits and security headers for every request; before the routes are added.
 
+    With a `look` a browser gets a page for a problem that it ran into; programs and `/v1/` get the document.
     `body_limits` raises the limit of `BODY_LIMIT` bytes for paths that start with a key. A route that comes after this and
     stands in the OpenAPI document takes no query parameter but those it has there; pages do not stand in it.
     """
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_middleware(Edge, body_limits=dict(body_limits or {}))
+    if look is not None:
+        app.add_middleware(ProblemPages, look=look)
     document(app)
     app.router.dependencies.append(Depends(_known_query))
 
@@ -281,115 +220,12 @@ async def _known_query(request: HTTPConnection) -> None:
 
 
 async def _http(_: Request, error: Exception) -> Response:
-    if isinstance(error, Problem):
-        return error.response()
     assert isinstance(error, HTTPException)
-    code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, f"http-{error.status_code}")
-    detail = {404: "there is nothing at this address", 405: "this address does not take this method"}
-    text = detail.get(error.status_code, "the request was refused")
-    return Problem(error.status_code, code, text, headers=error.headers).response()
+    return (
+        of_status(error.status_code, error.headers).response() if not isinstance(error, Problem) else error.response()
+    )
 
 
 async def _request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return invalid(error).response()
-
-
-def _storage_unavailable() -> Problem:
-    detail = "the store cannot be reached now; nothing is known to be written; try again"
-    return Problem(503, "storage-unavailable", detail, headers={"Retry-After": "2"})
-
-
-def _too_large(limit: int) -> Problem:
-    return Problem(413, "body-too-large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
-
-
-SECURITY_HEADERS: Final = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",  # with no-referrer a browser would send forms with Origin: null
-    "content-security-policy": "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'",
-}
-
-
-class Edge:
-    """Outermost of our own: bounds URL, body size and body time; adds headers; turns a crash into a bare 500."""
-
-    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
-        self.app = app
-        self.body_limits = body_limits
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def guarded_send(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                _secure(message)
-            await send(message)
-
-        try:
-            _check_url(scope)
-            await self.app(scope, self._bounded(scope, receive), guarded_send)
-        except Problem as problem:
-            if not started:
-                await problem.response()(scope, receive, guarded_send)
-        except ClientDisconnect:  # there is nobody to answer, and what came is not whole
-            log.info("http.gone", started=started)
-        except Exception as error:
-            if is_unavailable(error) and not started:
-                await _storage_unavailable().response()(scope, receive, guarded_send)
-                return
-            # The message of an unknown error may quote the request: its class and its place go into the log.
-            frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-5:]]
-            log.error("http.crash", error=type(error).__name__, frames=frames)  # noqa: TRY400 - no message
-            if started:
-                raise RuntimeError("the answer broke off") from None
-            crash = Problem(500, "internal-error", "something failed on our side; nothing is known to be written")
-            await crash.response()(scope, receive, guarded_send)
-
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        limit = next((size for path, size in self.body_limits.items() if scope["path"].startswith(path)), BODY_LIMIT)
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
-            raise _too_large(limit)
-        state: MutableMapping[str, Any] = {"size": 0, "done": False, "until": None}
-
-        async def bounded() -> Message:
-            if state["done"]:  # an open stream waits here for its client to leave
-                return await receive()
-            if state["until"] is None:
-                state["until"] = asyncio.get_running_loop().time() + BODY_SECONDS + limit / 200_000
-            try:
-                async with asyncio.timeout_at(state["until"]):
-                    message = await receive()
-            except TimeoutError:
-                headers = {"Connection": "close"}
-                raise Problem(408, "body-too-slow", "the body did not arrive in time", headers=headers) from None
-            state["size"] += len(message.get("body", b""))
-            state["done"] = not message.get("more_body", False)
-            if state["size"] > limit:
-                raise _too_large(limit)
-            return message
-
-        return bounded
-
-
-def _check_url(scope: Scope) -> None:
-    if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > URL_LIMIT:
-        raise Problem(414, "url-too-long", f"the address is longer than {URL_LIMIT} bytes")
-    if any(ord(character) < 32 or character == "\x7f" for character in scope["path"]):
-        raise Problem(400, "url-invalid", "the address holds control characters")
-
-
-def _secure(message: Message) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    if "json" in headers.get("content-type", ""):
-        headers.setdefault("cache-control", "no-store")

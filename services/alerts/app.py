@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.alerts.console.board import Board
+from services.alerts.console.look import LOOK
 from services.alerts.console.mount import mount
 from services.alerts.console.remote import Remote
 from services.alerts.console.visitor import Console
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     courier = Courier(store, escalations.receivers, units, service.clock, secrets=settings.secrets, allowed_hosts=hosts)
     service.every("courier", COURIER_S, courier.deliver_due, leased=False)
 
-    web.install(service.app)
+    web.install(service.app, look=LOOK)
     service.app.include_router(routes(desk, access, hub, stream_life_s=settings.stream_life_s))
     service.app.include_router(more_routes(desk, access))
     service.app.include_router(document_routes(desk, access, escalations.reports))

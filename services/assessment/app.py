@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from services.assessment.consumers import PetitionEvents
 from services.assessment.http import add_routes
-from services.assessment.pages.routes import add_pages
+from services.assessment.pages.routes import LOOK, add_pages
 from services.assessment.policy import load_rules
 from services.assessment.reading import Reading
 from services.assessment.settings import Settings
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.indexes(INDEXES)
     service.consume(PETITIONS, PetitionEvents(store, load_rules(settings.clocks)))
     service.every("deadlines", settings.tick_s, Ticker(service.mongo, store, service.clock))
-    install(service.app)
+    install(service.app, look=LOOK)
     add_routes(service.app, reading, access)
     add_pages(service.app, reading, access)
     service.app.include_router(icon_routes())

@@ -10,7 +10,7 @@ from services.intake.channels import Channels
 from services.intake.handlers import Intake, Keys
 from services.intake.http import add_routes
 from services.intake.http_imports import IMPORT_LIMIT, imports_router
-from services.intake.pages.routes import Pages, pages_router
+from services.intake.pages.routes import LOOK, Pages, pages_router
 from services.intake.ports import Proposal, Propose
 from services.intake.settings import Settings
 from services.intake.similar import ScreeningClient
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rates = {"filing": settings.rate_filing, "form": settings.rate_form, "progress": settings.rate_progress}
     throttle = Throttle(rates, settings.proxies())
     service.indexes({**INDEXES, **signing.INDEXES})
-    install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT})
+    install(service.app, body_limits={"/v1/imports": IMPORT_LIMIT}, look=LOOK)
     access = Access.of(settings, service.clock, units)
     keys = channel_keys(settings.channel_keys)
     if keys is not None:

@@ -11,8 +11,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
-from services.alerts.console.guard import Guarded, guard
-from services.alerts.console.not_found import NotFound
+from services.alerts.console.guard import Guarded, events, guard
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
 from shared.icon import icon_routes
@@ -48,11 +47,10 @@ def mount(app: FastAPI, console: Console) -> None:
         app.router.routes.pop()
     app.include_router(icon_routes())
     app.router.routes.append(PageMount("/", _asgi()))
-    app.router.default = NotFound(app.router.default)
 
 
 def _asgi() -> Any:
-    return Guarded(pages)
+    return Guarded(pages, events(core.sio), core.sio.eio.sockets)
 
 
 def _add_pages() -> None:

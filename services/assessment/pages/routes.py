@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.assessment.domain.life import BEIJING
 from services.assessment.pages.charts import rate_bar, unit_bars
-from services.assessment.pages.words import Words
+from services.assessment.pages.words import LANGS, Words
 from services.assessment.ports import UnitCount
 from services.assessment.reading import Question, Reading, RefusedError
 from shared.access import Access, Principal, Role, check_role, demo_principal, may
+from shared.problem_page import Link, Look
 from shared.web import Problem
 
 SIZE: Final = 50
@@ -33,6 +34,12 @@ _POLICY: Final = "; ".join(
     )
 )
 _CSS: Final = (resources.files("services.assessment.pages") / "assessment.css").read_text(encoding="utf-8")
+LOOK: Final = Look(
+    name={lang: Words(lang)("title") for lang in LANGS},
+    css=_CSS,
+    links=(Link("/", "返回总览", "Back to the overview"),),
+    signs_in=True,
+)
 Lang = Annotated[str, Query(pattern="^(zh|en)$")]
 
 

@@ -19,7 +19,7 @@ from services.intake.domain.petition import PURPOSES, Refused
 from services.intake.domain.steps import Step
 from services.intake.handlers import PETITIONER, Intake
 from services.intake.http import trace_of
-from services.intake.pages.words import words
+from services.intake.pages.words import WORDS, words
 from services.intake.ports import Record
 from services.intake.similar import FindSimilar
 from services.intake.throttle import Throttle
@@ -27,6 +27,7 @@ from services.intake.views import public_view
 from shared.clock import BEIJING
 from shared.directory import Lang
 from shared.mongo import is_unavailable
+from shared.problem_page import Link, Look, both
 from shared.web import Problem, check_json, field_errors
 
 HERE: Final = Path(__file__).parent
@@ -38,6 +39,12 @@ PERSONAL: Final = ("name", "phone", "id_number", "address")
 TOKEN_SECONDS: Final = 6 * 3600
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_CSS: Final = (HERE / "intake.css").read_text(encoding="utf-8")
+LOOK: Final = Look(
+    name=both(*WORDS["system"]),
+    css=_CSS,
+    links=(Link("/", *WORDS["file"]), Link("/progress", *WORDS["progress"])),
 )
 
 
@@ -293,10 +300,8 @@ def pages_router(pages: Pages) -> APIRouter:
     ):
         router.add_api_route(path, endpoint, methods=[method])
 
-    style = (HERE / "intake.css").read_text(encoding="utf-8")
-
     @router.get("/static/intake.css")
     async def stylesheet() -> Response:
-        return Response(style, headers={"Cache-Control": "max-age=3600"}, media_type="text/css")
+        return Response(_CSS, headers={"Cache-Control": "max-age=3600"}, media_type="text/css")
 
     return router

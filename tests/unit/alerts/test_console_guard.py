@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.alerts.console import guard
-from services.alerts.console.guard import Guarded, sensible
+from services.alerts.console.guard import Guarded, sensible, sensible_payload
 
 NAMES = {"handshake", "event"}
 
@@ -87,6 +87,37 @@ async def test_a_frame_that_is_no_packet_is_not_heard() -> None:
         got, sent = await heard(packet, {"type": "websocket.receive", **frame})
         assert got == [packet, {"type": "websocket.disconnect", "code": code}]
         assert [(one["type"], one.get("code")) for one in sent] == [("websocket.close", code)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe",
+        b"0",
+        b"2probe",
+        b"5",
+        b"6",
+        b"b4AAA",
+        b"4",
+        b"4zzz",
+        b'd=42["event",{"client_id":"x"}]',
+        b'40\x1e42["event",1]',
+        b"40\x1e",
+        b"3\x1e" * 20 + b"3",
+        b'42["nobody",{"client_id":"x"}]',
+        b"42" + b"[" * 50_000,
+    ],
+    ids=range(16),
+)
+def test_what_no_page_says_over_plain_requests(body: bytes) -> None:
+    assert not sensible_payload(body, NAMES)
+
+
+@pytest.mark.parametrize("body", [b"3", b"1", b"40", b'40\x1e42["handshake",{"client_id":"x"}]\x1e3'])
+def test_what_a_page_says_over_plain_requests(body: bytes) -> None:
+    assert sensible_payload(body, NAMES)
 
 
 async def test_a_silent_connection_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

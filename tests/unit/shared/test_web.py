@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Query, Request
 from pydantic import ConfigDict, Field
 
-from shared import web
+from shared import edge, web
 from shared.mongo import Unavailable
 from shared.openapi import query_names
 from shared.web import Body, Instant, Problem, idempotency_key, install, json_body, parse_instant, read_json
@@ -182,7 +182,7 @@ async def test_a_large_body_is_413_with_and_without_length(client: httpx.AsyncCl
 
 
 async def test_a_body_that_drips_is_408(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "BODY_SECONDS", -1000.0)
+    monkeypatch.setattr(edge, "BODY_SECONDS", -1000.0)
 
     async def drip() -> AsyncIterator[bytes]:
         yield b"{"
