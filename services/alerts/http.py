@@ -13,12 +13,10 @@ from sse_starlette import EventSourceResponse
 
 from services.alerts import bodies, queries
 from services.alerts.domain.lifecycle import Refused
-from services.alerts.domain.warning import CLOSED_STATES, LEVELS, OPEN_STATES
 from services.alerts.handlers import Desk, Forbidden, Missing, Order, note_text_view, take
-from services.alerts.ports import Filter
+from services.alerts.http_filter import FILTERS, read_filter
 from services.alerts.stream import Hub, frame
 from shared.access import Access, Principal, may, require
-from shared.instants import parse_instant
 from shared.openapi import query_names
 from shared.web import Body, Problem, json_body, read_body, read_json
 
@@ -95,7 +93,7 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
     ) -> dict[str, Any]:
         """Warnings, newest first. Filters: state, level, kind (each several), unit, jurisdiction, town, topic, matter, …"""
         before = _cursor(cursor)
-        found, following = await queries.page(desk, who, read_filter(request), before=before, limit=limit)
+        found, following = await queries.page(desk, who, read_filter(request, desk.units), before=before, limit=limit)
         return {
             "warnings": [bodies.show(warning, who) for warning in found],
             "next_cursor": str(following) if following is not None else None,
@@ -109,7 +107,7 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
     @router.get("/board", openapi_extra=query_names(FILTERS))
     async def show_board(request: Request, who: Principal = reader) -> dict[str, Any]:
         """Open warnings in the order in which they need a person now."""
-        found = await queries.board(desk, who, read_filter(request))
+        found = await queries.board(desk, who, read_filter(request, desk.units))
         return {"warnings": [bodies.show(warning, who) for warning in found]}
 
     @router.get("/warnings/{warning_id}")
@@ -228,52 +226,3 @@ def _cursor(text: str | None) -> int | None:
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise Problem(422, "cursor-invalid", "use the next_cursor of the page before")
     return int(text)
-
-
-_STATES: Final = {"open": frozenset(OPEN_STATES), "closed": frozenset(CLOSED_STATES)}
-FILTERS: Final = (
-    "state", "level", "kind", "unit", "jurisdiction", "town", "topic", "matter", "since", "until", "exercise", "q",
-)  # fmt: skip
-"""Query parameters that `read_filter` reads."""
-
-
-def read_filter(request: Request) -> Filter:
-    """A filter from the query; raises `Problem` 422 for a value that is none."""
-    query = request.query_params
-    states: set[str] = set()
-    for value in query.getlist("state"):
-        states |= _STATES.get(value, {value})
-    _one_of("state", states, (*OPEN_STATES, *CLOSED_STATES))
-    levels = set(query.getlist("level"))
-    _one_of("level", levels, LEVELS)
-    texts = {name: query.get(name) for name in ("unit", "jurisdiction", "town", "topic", "matter", "q")}
-    if any(value is not None and (len(value) > 200 or "\0" in value) for value in texts.values()):
-        raise Problem(422, "filter-invalid", "a filter is longer than 200 characters")
-    exercise = query.get("exercise")
-    if exercise not in (None, "true", "false"):
-        raise Problem(422, "filter-invalid", "exercise is true or false")
-    times = {}
-    for name in ("since", "until"):
-        try:
-            times[name] = parse_instant(query[name]) if name in query else None
-        except ValueError as error:
-            raise Problem(422, "filter-invalid", f"{name}: {error}") from None
-    return Filter(
-        states=frozenset(states),
-        levels=frozenset(levels),
-        kinds=frozenset(query.getlist("kind")[:50]),
-        unit=texts["unit"],
-        jurisdiction=texts["jurisdiction"],
-        town=texts["town"],
-        topic=texts["topic"],
-        matter=texts["matter"],
-        text=texts["q"],
-        since=times["since"],
-        until=times["until"],
-        exercise=None if exercise is None else exercise == "true",
-    )
-
-
-def _one_of(name: str, values: set[str], allowed: tuple[str, ...]) -> None:
-    if values - set(allowed):
-        raise Problem(422, "filter-invalid", f"{name} is one of {', '.join(allowed)}")

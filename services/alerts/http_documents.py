@@ -11,7 +11,8 @@ from fastapi.responses import Response
 
 from services.alerts import bodies, cap, queries, reports
 from services.alerts.handlers import Desk, Missing
-from services.alerts.http import FILTERS, answered, read_filter
+from services.alerts.http import answered
+from services.alerts.http_filter import FILTERS, read_filter
 from services.alerts.render import MEDIA_TYPES, render
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
@@ -32,7 +33,7 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
     @router.get("/cap", openapi_extra=query_names(FILTERS))
     async def cap_feed(request: Request, who: Principal = reader) -> Response:
         """Atom feed of the newest CAP 1.2 message of each warning. Restricted and Private only."""
-        found, _ = await queries.page(desk, who, read_filter(request), limit=100)
+        found, _ = await queries.page(desk, who, read_filter(request, desk.units), limit=100)
         entries = [(warning, await desk.store.log(warning.id)) for warning in found]
         body = cap.feed(entries, desk.clock.now(), desk.units)
         return Response(body, media_type="application/atom+xml", headers=_PRIVATE)

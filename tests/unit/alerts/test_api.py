@@ -283,6 +283,13 @@ async def test_orders_that_make_no_sense(action, body, code):
         ({"sort": "level"}, "unknown-parameter"),
         ({"q": "x" * 300}, "filter-invalid"),
         ({"q": "\0"}, "filter-invalid"),
+        ({"kind": "xyz"}, "filter-invalid"),
+        ({"kind": ["overdue", "xyz"]}, "filter-invalid"),
+        ({"unit": "xyz"}, "filter-invalid"),
+        ({"unit": ""}, "filter-invalid"),
+        ({"topic": "weather"}, "filter-invalid"),
+        ({"jurisdiction": "３７９９１１"}, "filter-invalid"),
+        ({"town": "1"}, "filter-invalid"),
     ],
 )
 async def test_bad_queries(query, code):
