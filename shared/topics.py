@@ -89,10 +89,10 @@ class Proposal:
 
     def note(self, lang: Lang = "zh") -> str:
         """One line for the screen."""
-        why = (";" if lang == "zh" else "; ").join(reason.text(lang) for reason in self.reasons)
+        why = ("；" if lang == "zh" else "; ").join(reason.text(lang) for reason in self.reasons)
         if self.needs_person:
-            return f"需要人工判断:{why}" if lang == "zh" else f"A person has to decide: {why}"
-        return f"建议:{why}" if lang == "zh" else f"Suggested: {why}"
+            return f"需要人工判断：{why}" if lang == "zh" else f"A person has to decide: {why}"
+        return f"建议：{why}" if lang == "zh" else f"Suggested: {why}"
 
 
 def load_lexicon(folder: Path, known: Directory) -> Lexicon:
@@ -169,7 +169,7 @@ def suggest(
     category = known.categories.get(answer.label)
     said = Reason(
         "model",
-        f"分类模型判断为“{answer.label}”(把握 {answer.confidence:.0%})",
+        f"分类模型判断为“{answer.label}”（把握 {answer.confidence:.0%}）",
         f"the classifier says {answer.label} ({answer.confidence:.0%})",
     )
     if category is not None:
@@ -178,7 +178,7 @@ def suggest(
         topic = known.topic(answer.label)
     except UnknownCodeError:
         fallback = propose(title, text, on=on, known=known, words=words)
-        unknown = Reason("unknown_label", f"{said.zh},不在主题表中", f"{said.en}, which is not in the topic table")
+        unknown = Reason("unknown_label", f"{said.zh}，不在主题表中", f"{said.en}, which is not in the topic table")
         return replace(fallback, reasons=(unknown, *fallback.reasons), needs_person=True)
     reasons = [said, *([_low(answer.confidence)] if answer.needs_person else []), *_guards(topic)]
     return Proposal(
@@ -228,7 +228,7 @@ def _rank(
 
 def _found(topic: Topic, found: tuple[str, ...]) -> Reason:
     shown = "、".join(found[:SHOWN_WORDS])
-    return Reason("words", f"出现“{shown}”,属“{topic.zh}”", f"{shown} points to {topic.en}")
+    return Reason("words", f"出现“{shown}”，属“{topic.zh}”", f"{shown} points to {topic.en}")
 
 
 def _low(confidence: float) -> Reason:
@@ -242,7 +242,7 @@ def _guards(topic: Topic) -> list[Reason]:
             Reason("diverted", "应依法分类导入其他法定途径", "the matter belongs to another statutory procedure")
         )
     if topic.sensitive:
-        guards.append(Reason("sensitive", "属敏感主题,先由人阅读", "a sensitive topic is read by a person first"))
+        guards.append(Reason("sensitive", "属敏感主题，先由人阅读", "a sensitive topic is read by a person first"))
     if topic.recusal_check:
         guards.append(
             Reason(

@@ -41,7 +41,7 @@ def draft(n: int, run: str, draw: random.Random) -> Draft:
         "channel": draw.choice(("hotline_12345", "web_portal", "letter")),
         "jurisdiction": draw.choice(COUNTIES),
         "title": f"{place}的{subject}问题",
-        "text": f"{place}的{subject}问题一直没有解决,已经向有关部门反映过,请尽快处理并答复。编号{n}。",
+        "text": f"{place}的{subject}问题一直没有解决，已经向有关部门反映过，请尽快处理并答复。编号{n}。",
         "petitioner_ref": f"{run}-{draw.randint(0, 10**9)}",
         "external_id": f"{run}-{n}",
     }

@@ -53,7 +53,7 @@ async def test_a_person_files_and_looks_up_without_scripts(intake: IntakeProcess
     await expect(page.get_by_label("信访编号")).to_have_value(receipt)
     await page.get_by_label("查询码").fill(code)
     await page.get_by_role("button", name="查询").click()
-    await expect(page.locator("#status")).to_have_text("已收到,待转送交办")
+    await expect(page.locator("#status")).to_have_text("已收到，待转送交办")
     assert code not in page.url
     await page.get_by_role("button", name="English").click()
     await expect(page.get_by_role("heading", name="Look up progress")).to_be_visible()

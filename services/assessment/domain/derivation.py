@@ -28,7 +28,7 @@ def derivation(start: str, day: date, clock: Clock, deadline: Deadline, extended
     remarks = [clock.short, *_remarks(clock, deadline, shown)]
     due = shown(deadline.due)
     return Text(
-        f"{zh}({';'.join(r.zh for r in remarks)})→ {due}",
+        f"{zh}（{'；'.join(r.zh for r in remarks)}）→ {due}",
         f"{en} ({'; '.join(r.en for r in remarks)}) → {due}",
     )
 
@@ -46,14 +46,16 @@ class _Days:
 def _remarks(clock: Clock, deadline: Deadline, shown: _Days) -> list[Text]:
     remarks = []
     if deadline.skipped:
-        days = ", ".join(_spans(deadline.skipped, shown))
-        remarks.append(Text(f"不计 {days}", f"not counting {days}"))
+        spans = _spans(deadline.skipped, shown)
+        remarks.append(Text(f"不计 {'、'.join(spans)}", f"not counting {', '.join(spans)}"))
     if deadline.rolled_from is not None:
         day = shown(deadline.rolled_from)
-        remarks.append(Text(f"{day} 为休息日,顺延", f"{day} is no working day: moved on"))
+        remarks.append(Text(f"{day} 为休息日，顺延", f"{day} is no working day: moved on"))
     if deadline.assumed:
         remarks.append(
-            Text("当年节假日安排未公布,仅扣除周六周日", "no holiday calendar for that year: Saturdays and Sundays only")
+            Text(
+                "当年节假日安排未公布，仅扣除周六周日", "no holiday calendar for that year: Saturdays and Sundays only"
+            )
         )
     if clock.note.zh:
         remarks.append(clock.note)

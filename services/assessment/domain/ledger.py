@@ -17,8 +17,8 @@ HISTORY: Final = timedelta(days=90)
 """A deadline that had passed that long before its start was entered came in with an old ledger: it is shown and counted,
 but not announced. A shorter delay is a unit that enters late, and is announced."""
 
-_MOVED: Final = Text("承办单位或期限已变更,重新计算", "another unit owes it now, or it is due on another day")
-_GOES_ON: Final = Text("原办结步骤不再作数,期限继续计算", "the step that ended it does not any more")
+_MOVED: Final = Text("承办单位或期限已变更，重新计算", "another unit owes it now, or it is due on another day")
+_GOES_ON: Final = Text("原办结步骤不再作数，期限继续计算", "the step that ended it does not any more")
 _SUPERSEDED: Final = Text("起算步骤已被更早的步骤取代", "an earlier step starts this clock")
 
 

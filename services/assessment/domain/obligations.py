@@ -34,7 +34,7 @@ STATES: Final = ("pending", "due_soon", "breached", "met", "met_late", "excluded
 _END_OF_DAY: Final = time(23, 59, 59)
 _NOTICES: Final = frozenset({"accepted", "not_accepted", "replied"})
 _TRANSFERS: Final = frozenset({"assigned", "accepted", "not_accepted", "replied"})
-_LAPSED: Final = Text("期限已过,权利未行使", "the time passed and the right was not used")
+_LAPSED: Final = Text("期限已过，权利未行使", "the time passed and the right was not used")
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _transfer(life: Life, book: Rulebook) -> Iterator[Obligation]:
         return
     unit = f"{life.jurisdiction}.{rules.registrar}"
     if filed.channel in rules.not_petitions:
-        reason = Text("排查发现,非信访人提出", "found by officials, submitted by nobody")
+        reason = Text("排查发现，非信访人提出", "found by officials, submitted by nobody")
         yield replace(_obligation(life, REG_TRANSFER, clock, filed, unit, None, reason), excluded=reason)
         return
     first = next((s for s in life.steps if s.kind in _TRANSFERS), None)
@@ -306,7 +306,7 @@ def _handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
         else:
             may_extend = False
             done = replied is not None and not base.late
-            unused = Text("原期限内已办结,未用延期", "answered before the extension was needed")
+            unused = Text("原期限内已办结，未用延期", "answered before the extension was needed")
             yield base if done else replace(base, excluded=Text("已依法延期", "extended under Art. 34"))
             yield replace(extension, excluded=unused) if done else extension
         reopened = None if replied is None else _after(life.steps, replied, frozenset({"reopened"}))
@@ -318,11 +318,11 @@ def _handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
 def _no_period(rules: Rules, accepted: Step, filed: Step | None) -> Text | None:
     if rules.handle_routes and accepted.route not in rules.handle_routes:
         return Text(
-            f"按第31条导入其他程序({accepted.route}),适用该程序的期限",
+            f"按第31条导入其他程序（{accepted.route}），适用该程序的期限",
             f"another procedure of Art. 31 ({accepted.route}): its own period applies",
         )
     if filed is not None and rules.handle_purposes and filed.purpose not in rules.handle_purposes:
-        return Text("非申诉求决类事项,不适用60日期限", "no appeal: the 60 days do not apply (Arts 29, 30)")
+        return Text("非申诉求决类事项，不适用60日期限", "no appeal: the 60 days do not apply (Arts 29, 30)")
     return None
 
 
@@ -372,8 +372,8 @@ def _void_extensions(life: Life, start: Step, replied: Step | None, extension: O
     ]
     if not void:
         return NOTHING
-    days = ", ".join(void)
-    return Text(f";{days} 的延期决定不符合第34条,不计", f"; the extension of {days} does not count (Art. 34)")
+    zh, en = "、".join(void), ", ".join(void)
+    return Text(f"；{zh} 的延期决定不符合第34条，不计", f"; the extension of {en} does not count (Art. 34)")
 
 
 # -- the petitioner's time to ask for a review (Art. 35) ---------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Routes and pages over the ledger in memory: who sees what, and how it is shown."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from shared.directory import directory
 from shared.keys import load_key
 from shared.settings import ServiceSettings
 from shared.web import install
+from tests.support.chinese import half_width, read_out
 from tests.support.lifecycle import BUREAU, COUNTY, HEALTH, REGISTRAR, Story, at
 from tests.support.memory_assessment import MemoryStore
 
@@ -202,7 +204,7 @@ class TestPages:
         page = await client.get("/")
         assert page.status_code == 200
         assert 'lang="zh-CN"' in page.text
-        assert "受理 03-03 + 60日(第34条)→ 05-02" in page.text
+        assert "受理 03-03 + 60日（第34条）→ 05-02" in page.text
         assert "fengqiao_demo" in page.headers["set-cookie"]
         assert "script" not in page.text
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -223,6 +225,30 @@ class TestPages:
         page = await site.client().get("/petitions/P1")
         assert page.text.count("<tr class=") == 4
         assert (await site.client().get("/petitions/P9")).status_code == 404
+
+    @pytest.mark.parametrize("path", ["/", f"/units/{BUREAU}", "/petitions/P1"])
+    async def test_every_column_state_and_figure_is_explained(self, site: Site, path: str) -> None:
+        client = site.client()
+        chinese, english = (await client.get(path)).text, (await client.get(path, params={"lang": "en"})).text
+        assert half_width(read_out(chinese)) == []
+        for page, due, state in (
+            (chinese, "最后一天（北京时间）", "已过截止日仍未完成"),
+            (english, "the last day", "it is not done"),
+        ):
+            columns = re.findall(r'<th scope="col" title="([^"]+)">', page)
+            assert any(due in column for column in columns)
+            assert state in page
+            assert page.count("<dt") - page.count("<dd") == 0
+        assert not re.search(
+            "[\u3400-\u9fff]", re.sub(r"《[^》]*》|中文", "", "".join(re.findall(r"<d[td][^>]*>.*?</d[td]>", english)))
+        )
+
+    async def test_each_figure_of_a_scorecard_says_how_it_is_counted(self, site: Site) -> None:
+        page = (await site.client().get(f"/units/{BUREAU}?lang=en")).text
+        told = page.partition('id="figures"')[2].partition("</details>")[0]
+        assert told.count("<dt>") == 15
+        assert "those answered in time" in told
+        assert told.count("<dd></dd>") == 0
 
     async def test_role_can_be_switched_in_the_demo(self, site: Site) -> None:
         client = site.client()

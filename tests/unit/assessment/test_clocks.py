@@ -79,7 +79,7 @@ def test_handling_has_sixty_days_from_acceptance_and_prints_how() -> None:
     handle = worked(story)["HANDLE"]
     assert handle.due == date(2026, 4, 30)
     assert handle.derivation.en == "accepted 03-01 + 60 d (Art. 34) → 04-30"
-    assert handle.derivation.zh == "受理 03-01 + 60日(第34条)→ 04-30"
+    assert handle.derivation.zh == "受理 03-01 + 60日（第34条）→ 04-30"
 
 
 def test_a_line_over_two_years_prints_the_years() -> None:

@@ -32,7 +32,7 @@ def test_a_petition_from_receipt_to_breach(tmp_path: Path) -> None:
     assert handle["state"] == "breached"
     assert handle["derivation"] == "accepted 03-01 + 60 d (Art. 34) → 04-30"
     chinese, _ = run(tmp_path, [encode(e) for e in story.events], "--lang", "zh")
-    assert next(r for r in chinese if r["obligation"] == "HANDLE")["derivation"] == "受理 03-01 + 60日(第34条)→ 04-30"
+    assert next(r for r in chinese if r["obligation"] == "HANDLE")["derivation"] == "受理 03-01 + 60日（第34条）→ 04-30"
 
 
 def test_bad_lines_are_numbered_and_the_others_go_on(tmp_path: Path) -> None:
