@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Final, Literal
@@ -49,6 +50,15 @@ class Identity:
             phone=normal_phone(self.phone) if self.phone else "",
             id_number=normal_id_number(self.id_number) if self.id_number else "",
         )
+
+    def faults(self) -> Iterator[IdentityError]:
+        """Each number that cannot be right."""
+        for number, read in ((self.phone, normal_phone), (self.id_number, normal_id_number)):
+            try:
+                if number:
+                    read(number)
+            except IdentityError as error:
+                yield error
 
 
 def normal_phone(text: str) -> str:

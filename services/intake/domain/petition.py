@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.intake.domain.identity import Identity, IdentityError
+from services.intake.domain.identity import Identity
 from services.intake.domain.texts import is_blank, says_something
 
 TITLE_MAX: Final = 200
@@ -66,42 +66,45 @@ class CodeLists:
 
 
 def checked(filing: Filing, codes: CodeLists, *, now: datetime) -> Filing:
-    """The filing with its identity normalised and its time settled; raises `Refused` for the first thing wrong."""
-    _check_texts(filing)
-    _check_codes(filing, codes)
-    _check_people(filing, codes)
+    """The filing with its identity normalised and its times settled; raises `Refused` for the first thing wrong.
+
+    The organ received it now, unless it is entered later than it came, as letters are (Art. 22 counts from there).
+    """
+    for fault in faults(filing, codes, now=now):
+        raise fault
+    return replace(
+        filing,
+        submitted_at=min(filing.submitted_at or now, now),
+        received_at=min(filing.received_at or now, now),
+        identity=filing.identity.normalised(),
+    )
+
+
+def faults(filing: Filing, codes: CodeLists, *, now: datetime) -> Iterator[Refused]:
+    """Everything that is wrong with the filing, one at a time."""
+    yield from _texts(filing)
+    yield from _codes(filing, codes)
+    yield from _people(filing, codes)
     if filing.accused_unit is not None and not filing.is_accusation:
-        raise Refused("accused-without-accusation", "accused_unit goes with purpose accusation", field="accused_unit")
+        yield Refused("accused-without-accusation", "accused_unit goes with purpose accusation", field="accused_unit")
     submitted = filing.submitted_at or now
     if submitted > now + CLOCK_SKEW:
-        raise Refused("submitted-in-future", "submitted_at lies in the future", field="submitted_at")
-    try:
-        identity = filing.identity.normalised()
-    except IdentityError as error:
-        raise Refused("identity-invalid", error.detail, field=error.field) from None
-    submitted = min(submitted, now)
-    return replace(filing, submitted_at=submitted, received_at=_received(filing, submitted, now), identity=identity)
+        yield Refused("submitted-in-future", "submitted_at lies in the future", field="submitted_at")
+    for error in filing.identity.faults():
+        yield Refused("identity-invalid", error.detail, field=error.field)
+    if filing.received_at is not None and not min(submitted, now) <= filing.received_at <= now + CLOCK_SKEW:
+        yield Refused("received-at-invalid", "received_at lies between submitted_at and now", field="received_at")
 
 
-def _received(filing: Filing, submitted: datetime, now: datetime) -> datetime:
-    """When the organ received it: now, unless it is entered later than it came, as letters are (Art. 22 counts from here)."""
-    if filing.received_at is None:
-        return now
-    if not submitted <= filing.received_at <= now + CLOCK_SKEW:
-        detail = "received_at lies between submitted_at and now"
-        raise Refused("received-at-invalid", detail, field="received_at")
-    return min(filing.received_at, now)
-
-
-def _check_texts(filing: Filing) -> None:
+def _texts(filing: Filing) -> Iterator[Refused]:
     if not 1 <= len(filing.title) <= TITLE_MAX or is_blank(filing.title):
-        raise Refused("title-invalid", f"the title has 1 to {TITLE_MAX} characters, not only spaces", field="title")
+        yield Refused("title-invalid", f"the title has 1 to {TITLE_MAX} characters, not only spaces", field="title")
     if not 1 <= len(filing.text) <= TEXT_MAX or not says_something(filing.text):
         detail = f"the text has 1 to {TEXT_MAX} characters, not only spaces and punctuation"
-        raise Refused("text-invalid", detail, field="text")
+        yield Refused("text-invalid", detail, field="text")
 
 
-def _check_codes(filing: Filing, codes: CodeLists) -> None:
+def _codes(filing: Filing, codes: CodeLists) -> Iterator[Refused]:
     for name, value, allowed in (
         ("channel", filing.channel, codes.channels),
         ("topic", filing.topic, codes.topics),
@@ -109,23 +112,23 @@ def _check_codes(filing: Filing, codes: CodeLists) -> None:
         ("level_presented", filing.level_presented, LEVELS),
     ):
         if value is not None and value not in allowed:
-            raise Refused(f"{name.replace('_', '-')}-unknown", f"one of: {', '.join(allowed)}", field=name)
+            yield Refused(f"{name.replace('_', '-')}-unknown", f"one of: {', '.join(allowed)}", field=name)
     if filing.town is not None and not filing.town.startswith(filing.jurisdiction):
-        raise Refused("town-not-in-county", "a town's code begins with that of its county", field="town")
+        yield Refused("town-not-in-county", "a town's code begins with that of its county", field="town")
 
 
-def _check_people(filing: Filing, codes: CodeLists) -> None:
+def _people(filing: Filing, codes: CodeLists) -> Iterator[Refused]:
     for name, count in (("headcount", filing.headcount), ("representatives", filing.representatives)):
         if count is None:
             continue
         if filing.channel not in codes.face_to_face:
             detail = f"only visits have it; channels: {', '.join(codes.face_to_face)}"
-            raise Refused(f"{name}-not-a-visit", detail, field=name)
-        if not 1 <= count <= 100_000:
-            raise Refused(f"{name}-invalid", "a number from 1 to 100,000", field=name)
+            yield Refused(f"{name}-not-a-visit", detail, field=name)
+        elif not 1 <= count <= 100_000:
+            yield Refused(f"{name}-invalid", "a number from 1 to 100,000", field=name)
     if filing.representatives is not None and filing.representatives > (filing.headcount or 0):
         detail = "there cannot be more representatives than people; send headcount too"
-        raise Refused("representatives-exceed-headcount", detail, field="representatives")
+        yield Refused("representatives-exceed-headcount", detail, field="representatives")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import ValidationError
 
 from services.intake.bodies import PetitionIn
 from services.intake.domain.identity import keyed_hash
@@ -19,6 +17,7 @@ from services.intake.domain.petition import PURPOSES, Refused
 from services.intake.domain.steps import Step
 from services.intake.handlers import PETITIONER, Intake
 from services.intake.http import trace_of
+from services.intake.pages.reading import FIELDS, fields, petition, wrong
 from services.intake.pages.words import WORDS, words
 from services.intake.ports import Record
 from services.intake.similar import FindSimilar
@@ -28,14 +27,9 @@ from shared.clock import BEIJING
 from shared.directory import Lang
 from shared.mongo import is_unavailable
 from shared.problem_page import Link, Look, both
-from shared.web import Problem, check_json, field_errors
+from shared.web import Problem
 
 HERE: Final = Path(__file__).parent
-FIELDS: Final = (
-    "purpose", "jurisdiction", "town", "topic", "title", "text", "accused_unit", "name", "phone", "id_number", "address",
-    "joined",
-)  # fmt: skip
-PERSONAL: Final = ("name", "phone", "id_number", "address")
 TOKEN_SECONDS: Final = 6 * 3600
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -74,34 +68,35 @@ class Pages:
     async def send(self, request: Request) -> Response:
         """File what the form holds, or show it again with what has to be put right or with similar matters."""
         _same_site(request)
+        form = await fields(request)
         try:
             await self.throttle.check("form", request)
         except Problem as problem:
-            return self._form(request, await _fields(request), [("title", "busy")], status=problem.status)
-        form = await _fields(request)
+            return self._form(request, form, notice="busy", status=problem.status)
         if form["switch"]:
             return self._form(request, form, token=form["token"])
         key = self._token_key(form["token"])
+        errors = wrong(form, self.intake.codes, self.intake.clock.now())
         if key is None:
-            return self._form(request, form, [("title", "expired")], status=409)
+            return self._form(request, form, errors, notice="expired", status=409)
+        if errors:
+            return self._form(request, form, errors, status=422)
         try:
-            body = _petition(form)
+            body = petition(form)
             similar = await self._similar(form, body)
             if similar:
                 return self._form(request, form, similar=similar, token=form["token"])
             filed = await self.intake.file(body.filing(), key, traceparent=trace_of(request))
-        except Problem:
-            return self._form(request, form, [("text", "field_other")], status=422)
-        except ValidationError as error:
-            return self._form(request, form, [_told(one["field"]) for one in field_errors(error)], status=422)
         except Refused as refused:
             if refused.code == "idempotency-key-reused":  # went back and changed what was filed: another petition
-                return self._form(request, form, [("title", "expired")], status=409)
-            return self._form(request, form, [_told(refused.field or "")], status=422)
+                return self._form(request, form, notice="filed_before", status=409)
+            if refused.code == "joined-unknown":
+                return self._form(request, form, notice="joined_gone", status=422)
+            raise
         except Exception as error:
             if not is_unavailable(error):
                 raise
-            return self._form(request, form, [("title", "down")], status=503, token=form["token"])
+            return self._form(request, form, notice="down", status=503, token=form["token"])
         return self._page(request, "done.html", 201, receipt=filed.receipt, code=filed.query_code)
 
     async def _similar(self, form: Mapping[str, str], body: PetitionIn) -> list[dict[str, str]]:
@@ -114,8 +109,9 @@ class Pages:
         self,
         request: Request,
         form: Mapping[str, str],
-        wrong: list[tuple[str, str]] | None = None,
+        errors: Mapping[str, str] | None = None,
         *,
+        notice: str | None = None,
         similar: list[dict[str, str]] | None = None,
         token: str | None = None,
         status: int = 200,
@@ -134,10 +130,10 @@ class Pages:
             request,
             "form.html",
             status,
-            form=form,
+            form={name: value.replace("\0", "") for name, value in form.items()},
             token=token or self._new_token(),
-            wrong={field for field, _ in wrong or []},
-            errors=[(field, w[key]) for field, key in sorted(set(wrong or []), key=_place)],
+            notice=w[notice] if notice else "",
+            errors={field: w[key] for field, key in (errors or {}).items()},
             similar=similar,
             purposes=list(purposes.items()),
             counties=counties,
@@ -152,13 +148,13 @@ class Pages:
         It may be the only copy of the code: where nobody can say now whether it is right, it stays on the page.
         """
         _same_site(request)
-        form = await _fields(request)
+        form = await fields(request)
         receipt, code = form["receipt"], form["code"]
         try:
             await self.throttle.check("progress", request)
             await self.intake.progress(receipt, code)
         except Refused:
-            return self._wrong(request, receipt, "wrong", 404)
+            return self._asked(request, receipt, 404, error="wrong")
         except Exception as error:
             if not isinstance(error, Problem) and not is_unavailable(error):
                 raise
@@ -181,7 +177,7 @@ class Pages:
 
     async def _progress(self, request: Request, *, evaluate: bool) -> Response:
         _same_site(request)
-        form = await _fields(request)
+        form = await fields(request)
         receipt, code = form["receipt"], form["code"]
         try:
             await self.throttle.check("progress", request)
@@ -189,10 +185,11 @@ class Pages:
             if evaluate:
                 record = await self._evaluate(record, form, request)
         except Problem as problem:
-            return self._wrong(request, receipt, "busy", problem.status)
+            return self._asked(request, receipt, problem.status, notice="busy_asking")
         except Refused as refused:
-            status = 404 if refused.code == "receipt-or-code-wrong" else 409
-            return self._wrong(request, receipt, "wrong" if status == 404 else "expired", status)
+            if refused.code == "receipt-or-code-wrong":
+                return self._asked(request, receipt, 404, error="wrong")
+            return self._asked(request, receipt, 409, notice="moved_on")
         return self._page(
             request,
             "progress.html",
@@ -212,9 +209,14 @@ class Pages:
         await self.intake.step(petition_id, step, key, account=PETITIONER, traceparent=trace_of(request))
         return await self.intake.petition(petition_id)
 
-    def _wrong(self, request: Request, receipt: str, key: str, status: int) -> Response:
-        errors = [("receipt", words(_lang(request))[key])]
-        return self._page(request, "progress.html", status, view=None, receipt=receipt[:60], errors=errors)
+    def _asked(
+        self, request: Request, receipt: str, status: int, *, error: str | None = None, notice: str | None = None
+    ) -> Response:
+        """The look-up form again, with what is wrong with what was asked, or what else there is to say."""
+        w = words(_lang(request))
+        errors = {"receipt": w[error]} if error else {}
+        told = w[notice] if notice else ""
+        return self._page(request, "progress.html", status, view=None, receipt=receipt[:60], errors=errors, notice=told)
 
     # -- common -------------------------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Pages:
         other = "zh" if lang == "en" else "en"
         path = "/progress" if template == "progress.html" else "/"
         text = self._templates.get_template(template).render(
-            {"lang": lang, "other": other, "w": words(lang), "path": path, "errors": [], **values}
+            {"lang": lang, "other": other, "w": words(lang), "path": path, "errors": {}, "notice": "", **values}
         )
         headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store", "Content-Language": lang}
         return Response(text, status, headers, "text/html; charset=utf-8")
@@ -252,38 +254,6 @@ def _same_site(request: Request) -> None:
     own = {f"{request.url.scheme}://{request.headers.get('host', '')}", f"https://{request.headers.get('host', '')}"}
     if site not in {None, "same-origin", "none"} or (site is None and origin is not None and origin not in own):
         raise Problem(403, "cross-site", "the form has to be sent from this site's own page")
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """Fields of a form: texts only, line ends as \\n; a missing one is empty."""
-    form = await request.form(max_files=0, max_fields=40)
-    names = (*FIELDS, "token", "asked", "switch", "receipt", "code", "solved", "version")
-    return {name: value.replace("\r\n", "\n") if isinstance(value := form.get(name, ""), str) else "" for name in names}
-
-
-def _petition(form: Mapping[str, str]) -> PetitionIn:
-    """The body that the form stands for; raises `ValidationError` or `Problem`."""
-    who = {name: form[name] for name in PERSONAL if form[name].strip()}
-    body: dict[str, Any] = {name: form[name] for name in FIELDS if name not in PERSONAL and form[name].strip()}
-    raw = orjson.dumps({"channel": "web_portal", "title": "", "text": "", **body, "petitioner": who})
-    check_json(raw)
-    return PetitionIn.model_validate_json(raw, strict=True)
-
-
-def _told(field: str) -> tuple[str, str]:
-    """Which field of the form to point at, and the key of what to say."""
-    name = field.removeprefix("petitioner.")
-    if name not in FIELDS:
-        return "text", "field_other"
-    key = f"field_petitioner.{name}" if name in PERSONAL else f"field_{name}"
-    known = {"title", "text", "jurisdiction", "town", "accused_unit", *PERSONAL}
-    return name, key if name in known else "field_other"
-
-
-def _place(wrong: tuple[str, str]) -> tuple[int, str]:
-    """Order of the errors: as the fields stand on the page."""
-    field, key = wrong
-    return FIELDS.index(field), key
 
 
 def pages_router(pages: Pages) -> APIRouter:

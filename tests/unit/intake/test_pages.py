@@ -96,6 +96,8 @@ async def test_a_second_click_files_once(web: httpx.AsyncClient, intake: Intake)
     assert len(tables(intake).petitions) == 1
     changed = await send(web, token, title="改了标题")
     assert changed.status_code == 409
+    assert WORDS["filed_before"][0] in changed.text
+    assert "aria-invalid" not in changed.text
     assert len(tables(intake).petitions) == 1
 
 
@@ -105,7 +107,7 @@ async def test_a_second_click_files_once(web: httpx.AsyncClient, intake: Intake)
         ({"title": " "}, "field_title"),
         ({"text": "。。。"}, "field_text"),
         ({"text": ""}, "field_text"),
-        ({"text": "a\0b"}, "field_other"),
+        ({"text": "a\0b"}, "field_nul"),
         ({"jurisdiction": ""}, "field_jurisdiction"),
         ({"phone": "abc"}, "field_petitioner.phone"),
         ({"id_number": "110105194912310021"}, "field_petitioner.id_number"),
@@ -123,6 +125,56 @@ async def test_what_is_wrong_is_said_in_words_and_nothing_typed_is_lost(
     assert WORDS[said][0] in unescape(answer.text)
     assert 'value="王小明"' in answer.text
     assert tables(intake).petitions == {}
+
+
+async def test_all_that_is_wrong_is_said_at_once_at_its_field(web: httpx.AsyncClient, intake: Intake) -> None:
+    """Whichever of the two finds it: the body's types, or the rules of a petition."""
+    bad = {
+        "jurisdiction": "",
+        "topic": "no_such",
+        "title": " ",
+        "text": "。\0。",
+        "accused_unit": "379911",
+        "name": "王" * 101,
+        "phone": "abc",
+        "id_number": "110105194912310021",
+    }
+    page = (await send(web, **bad)).text
+    assert re.findall(r'<li><a href="#([^"]+)">', page) == list(bad)
+    for name in (*bad, "address"):
+        field = re.search(rf'<(?:input|select|textarea) id="{name}"[^>]*>', page)
+        assert field
+        assert ('aria-invalid="true"' in field[0]) == (name in bad), name
+        assert (f'id="{name}-error"' in page) == (f"{name}-error" in field[0]) == (name in bad), name
+    assert "\0" not in page
+    whole = await send(web, hidden(page, "token"))  # and then it is filed, without another round
+    assert whole.status_code == 201
+    assert len(tables(intake).petitions) == 1
+
+
+async def test_an_old_page_says_so_on_top_with_what_is_wrong_below(web: httpx.AsyncClient, intake: Intake) -> None:
+    token = hidden((await web.get("/")).text, "token")
+    assert isinstance(intake.clock, FixedClock)
+    intake.clock.advance(timedelta(hours=7))
+    old = await send(web, token, phone="abc")
+    assert old.status_code == 409
+    assert WORDS["expired"][0] in old.text
+    assert re.findall(r'<li><a href="#([^"]+)">', old.text) == ["phone"]
+    assert re.findall(r'id="(\w+)"[^>]*aria-invalid', old.text) == ["phone"]
+    for typed in ('value="拖欠工资"', "幸福家园工地", 'value="王小明"', 'value="abc"'):
+        assert typed in old.text
+    for name in ("purpose", "jurisdiction", "town", "topic"):
+        assert f'<option value="{FORM[name]}" selected>' in old.text
+
+
+async def test_a_matter_that_cannot_be_joined_any_more_keeps_nobody_from_filing(
+    web: httpx.AsyncClient, intake: Intake
+) -> None:
+    answer = await send(web, asked="yes", joined="00000000-0000-4000-8000-000000000000")
+    assert answer.status_code == 422
+    assert WORDS["joined_gone"][0] in answer.text
+    assert "aria-invalid" not in answer.text
+    assert (await send(web, hidden(answer.text, "token"))).status_code == 201
 
 
 async def test_english_is_one_switch_away(web: httpx.AsyncClient) -> None:
