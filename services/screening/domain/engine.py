@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from services.screening.domain.explain import render
 from services.screening.domain.flags import ORDER, Flag
@@ -23,6 +23,7 @@ from services.screening.domain.history import (
     Withdraw,
     entry,
     episode_id,
+    in_order,
 )
 from services.screening.domain.matters import LinkConfig, Linked, Merge
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
@@ -35,6 +36,7 @@ from services.screening.domain.timeline import Changes, Timeline
 
 Rows = list[tuple[str, Input]]
 TimelineFactory = Callable[[LinkConfig], Timeline]
+MOMENT = timedelta(milliseconds=1)
 
 
 class County:
@@ -52,6 +54,7 @@ class County:
         self._alias: dict[str, tuple[str, tuple[datetime, str]]] = {}
         self._orphans: dict[str, dict[str, Step]] = {}
         self._decisions: set[str] = set()
+        self._decided = datetime.min.replace(tzinfo=UTC)
         self._merges: dict[str, tuple[str, str]] = {}
         self._dirty: set[str] = set()
         self._swept: datetime | None = None
@@ -104,7 +107,8 @@ class County:
         touched = self.feed(rows)
         for decision in decisions:
             if decision.id not in self._decisions:
-                decision = replace(decision, at=self.newest or decision.at)  # noqa: PLW2901
+                at = max(self.newest or decision.at, self._decided) + MOMENT  # after what was there, and one by one
+                decision = replace(decision, at=at)  # noqa: PLW2901
                 out.decided.append(decision)
                 touched |= self.feed(self.decided(decision, out))
         self._tell(touched | self._expired(self.bound()), out)
@@ -268,9 +272,10 @@ class County:
             self._dirty.add(name)
 
     def decided(self, decision: Decision, out: Outcome) -> Rows:
-        """What a decision of staff means for the matters; it holds from the newest petition's time on."""
+        """What a decision of staff means for the matters; it holds from just after the newest petition on."""
         self._decisions.add(decision.id)
         at = decision.at
+        self._decided = max(self._decided, at)
         if decision.kind == "merge" and decision.other is not None:
             id = derived("merge", decision.matter, decision.other, decision.id)
             row = MatterMerge(id, decision.matter, decision.other, at, decision.id, 1.0, decision.actor)
@@ -286,7 +291,7 @@ class County:
         return []
 
     def _split(self, decision: Decision) -> Rows:
-        old, new = self.root(decision.matter), derived("split", decision.id)
+        old, new = self.root(decision.matter, (decision.at, decision.id)), derived("split", decision.id)
         if old not in self.histories:
             return []
         here = {member.filing.id for member in self.histories[old].members()}
@@ -310,7 +315,7 @@ class County:
         for name in self._dirty:
             self._look_again(name, touched)
         self._dirty.clear()
-        for name, item in sorted(rows, key=_order):
+        for name, item in sorted(rows, key=in_order):
             history = self.histories.get(name)
             if history is None:
                 history = self.histories[name] = History(name)
@@ -389,11 +394,3 @@ class County:
             self.telling.forget(name)
             for member in history.members():
                 self.placed.pop(member.filing.id, None)
-
-
-def _order(row: tuple[str, Input]) -> tuple[datetime, int, str]:
-    """Inputs in the order of their keys; merges that one petition causes stay in the linker's: a matter takes in another
-    before it is itself taken in, so what absorbs it sees all of it.
-    """
-    (at, rank, id), happening = row[1]
-    return at, rank, "" if isinstance(happening, Absorb) else id

@@ -180,6 +180,14 @@ class History:
         return own or [member.filing for member in self.members()]
 
 
+def in_order(row: tuple[str, Input]) -> tuple[datetime, int, str]:
+    """Inputs in the order of their keys; merges that one petition causes stay in the linker's: a matter takes in another
+    before it is itself taken in, so what absorbs it sees all of it.
+    """
+    (at, rank, id), happening = row[1]
+    return at, rank, "" if isinstance(happening, Absorb) else id
+
+
 def plain(happening: Happening) -> bool:
     """Whether this alone can raise no flag: then nothing is folded until a second thing happens."""
     if not isinstance(happening, Join):

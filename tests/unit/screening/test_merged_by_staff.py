@@ -66,7 +66,19 @@ def test_the_newest_matter_of_the_county_keeps_its_name_at_the_moment_of_the_mer
     one, other = engine.placed["p00100"].matter, engine.placed["p00000"].matter
     out = engine.apply([Decision("d", "merge", START, one, "officer", "同一事项", other=other)])
     told = [notice.flag for notice in out.notices if notice.flag.matter == one]
-    assert [(flag.title, flag.headcount) for flag in told] == [(GARAGE, 9)]
+    assert [(flag.title, flag.headcount, len(flag.petitions)) for flag in told] == [(GARAGE, 9, 2)]
+
+
+def test_what_was_split_off_can_be_merged_back_at_once():
+    engine = county()
+    engine.apply([of(0, n, minutes=n) for n in range(4)])
+    old = engine.placed["p00000"].matter
+    engine.apply([Decision("b", "split", START, old, "officer", "不同", petitions=("p00001", "p00002"))])
+    new = engine.placed["p00001"].matter
+    assert new != old
+    engine.apply([Decision("a", "merge", START, old, "officer", "还是同一事项", other=new)])
+    assert set(engine.histories[old].state.members) == {f"p{n:05d}" for n in range(4)}
+    assert {placed.matter for placed in engine.placed.values()} == {old}
 
 
 def test_it_keeps_its_name_when_what_it_is_called_by_has_left_the_window():
@@ -160,6 +172,23 @@ async def test_the_name_stays_through_the_handlers_and_a_restart(room):
     assert (await room.desk.matter(named[GARAGE], room.officer))["title"] == GARAGE
     [row] = [f for f in room.store.rows["flags"].values() if f["matter"] == named[GARAGE]]
     assert (row["title"], row["distinct"]) == (GARAGE, 23)
+
+
+async def test_what_was_split_off_stays_apart_over_a_restart_when_the_rest_is_merged_elsewhere(room):
+    named = await room.matters()
+    off = ["run-p00000", "run-p00003"]
+    for decided in (
+        room.desk.split(named[WAGES], off, "另一家厂", room.officer),
+        room.desk.merge(named[GARAGE], named[WAGES], "同一承包商", room.officer),
+    ):
+        await decided
+        await room.screening.tick()
+    before = {id: row["matter"] for id, row in room.store.rows["petitions"].items()}
+    assert len({before[id] for id in off}) == 1
+    assert len(set(before.values())) == 2
+    room.restart()
+    await room.screening.load([3])
+    assert {id: placed.matter for id, placed in room.screening.held(COUNTY).placed.items()} == before
 
 
 async def test_both_sides_of_a_merge_are_told_of_the_other_as_it_was(room):

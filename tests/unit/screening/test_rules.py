@@ -218,7 +218,7 @@ def test_staff_merge_two_matters_and_the_flag_counts_both_from_then_on():
     out = engine.apply([Decision("d1", "merge", START, one, "officer", "同一工程", other=two)])
     assert [(m.kept, m.gone, m.by) for m in out.merges] == [(one, two, "officer")]
     [flag] = flags(engine, "collective_risk")
-    assert (flag.distinct, flag.matter, flag.at) == (5, one, START + timedelta(minutes=4))
+    assert (flag.distinct, flag.matter, flag.at) == (5, one, START + timedelta(minutes=4, milliseconds=1))
     engine.apply([filed(20, 1, minutes=9)])
     assert engine.placed["p00020"].matter == one
 
