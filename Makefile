@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench lock browser clean
+.PHONY: install encoder demo test check bench lock browser clean
 
 install: $(STAMP)
 
@@ -17,6 +17,10 @@ $(STAMP): requirements-dev.lock requirements-tools.lock pyproject.toml
 	  || $(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+encoder: install ## for `fengqiao classify … --encoder`: PyTorch, and the pretrained encoder
+	@$(RUN)/uv pip install -q --require-hashes --python $(RUN)/python -r requirements-encoder.lock
+	@$(RUN)/fengqiao classify encoder
 
 demo: install ## a living district: Kafka, MongoDB, four services, warnings in the terminal, the console's address
 	@$(RUN)/fengqiao demo
@@ -40,6 +44,7 @@ browser: install ## a Chromium for the browser tests, if the machine lets us hav
 lock: ## pin everything anew
 	@$(RUN)/uv pip compile -q pyproject.toml --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@$(RUN)/uv pip compile -q pyproject.toml --extra local --group dev -c requirements.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
+	@$(RUN)/uv pip compile -q pyproject.toml --extra encoder -c requirements-dev.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-encoder.lock
 	@printf 'uv\nhatchling\neditables\npip\n' | $(RUN)/uv pip compile -q - -c requirements-dev.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-tools.lock
 
 clean: ## remove what install, demo and test made here

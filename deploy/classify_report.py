@@ -12,7 +12,9 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from shared.classifier import PERSON_BELOW, held_out_models, title_of
+from shared.pretrained import Pretrained
 
+DEALS = ("by_row", "by_group")
 LONG_TITLE = 10
 OPENING = 40
 
@@ -23,14 +25,18 @@ def measure(
     folds: int,
     unlabelled: Sequence[str],
     seed: int,
-    step: Callable[[], None],
+    step: Callable[[float], None],
+    *,
+    deals: Sequence[str] = DEALS,
+    pretrained: Pretrained | None = None,
 ) -> dict[str, Any]:
-    """Macro-F1 over pooled held-out answers, dealt by row and dealt by group of like texts; `step` after each fold."""
+    """Macro-F1 over pooled held-out answers, dealt by row and by group of like texts (or one of `DEALS`).
+
+    `step` hears how many of the `folds` models of each deal are trained, a started one in parts.
+    """
     names, truth = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
     groups = like_texts(texts)
     started = time.perf_counter()
-    by_row = StratifiedKFold(folds, shuffle=True, random_state=seed).split(truth, truth)
-    by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(truth, truth, groups)
     figures: dict[str, Any] = {
         "texts": len(texts),
         "labels": [str(name) for name in names],
@@ -39,15 +45,28 @@ def measure(
         "unlabelled": len(unlabelled),
         "groups": len(np.unique(groups)),
         "person_below": PERSON_BELOW,
+        "encoder_sha256": pretrained.sha256 if pretrained else None,
     }
-    for name, split in (("by_row", by_row), ("by_group", by_group)):
+    trained = 0
+
+    def tell(part: str, done: float) -> None:
+        if part == "encoder":  # the others take seconds
+            step(trained + done)
+
+    for deal in deals:
+        if deal == "by_row":
+            split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(truth, truth)
+        else:
+            split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(truth, truth, groups)
         scores = np.zeros((len(truth), len(names)), dtype=np.float32)
         fold_of = np.zeros(len(truth), dtype=np.int64)
         confidence = np.zeros(len(truth))
-        for number, (unseen, answers, sureness) in enumerate(held_out_models(texts, labels, split, unlabelled)):
+        models = held_out_models(texts, labels, split, unlabelled, pretrained, tell)
+        for number, (unseen, answers, sureness) in enumerate(models):
             scores[unseen], confidence[unseen], fold_of[unseen] = answers, sureness, number
-            step()
-        figures[name] = _figures(truth, scores.argmax(axis=1), confidence, fold_of)
+            trained += 1
+            step(trained)
+        figures[deal] = _figures(truth, scores.argmax(axis=1), confidence, fold_of)
     figures["seconds"] = round(time.perf_counter() - started, 1)
     return figures
 
@@ -100,10 +119,15 @@ def _figures(
 
 def tables(figures: dict[str, Any]) -> list[Table]:
     """Summary and per-label tables."""
-    summary = Table(title=f"{figures['folds']}-fold cross-validation, {figures['texts']} texts, {figures['seconds']} s")
-    for column in ("", "dealt by row", f"like texts together ({figures['groups']} groups)"):
-        summary.add_column(column, justify="left" if not column else "right")
-    rows, groups = figures["by_row"], figures["by_group"]
+    deals = {deal: figures[deal] for deal in DEALS if deal in figures}
+    titles = {"by_row": "dealt by row", "by_group": f"like texts together ({figures['groups']} groups)"}
+    voices = "linear and encoder" if figures["encoder_sha256"] else "linear"
+    summary = Table(
+        title=f"{figures['folds']}-fold cross-validation, {figures['texts']} texts, {voices}, {figures['seconds']} s"
+    )
+    summary.add_column("")
+    for deal in deals:
+        summary.add_column(titles[deal], justify="right")
     for title, field in (
         ("macro-F1, pooled", "macro_f1"),
         ("macro-F1, mean of folds", "macro_f1_fold_mean"),
@@ -113,10 +137,11 @@ def tables(figures: dict[str, Any]) -> list[Table]:
         ("  accuracy of these", "accuracy_without_person"),
         ("  accuracy of those for a person", "accuracy_with_person"),
     ):
-        summary.add_row(title, str(rows[field]), str(groups[field]))
-    labels = Table(title="by label, dealt by row")
+        summary.add_row(title, *[str(deal[field]) for deal in deals.values()])
+    first = next(iter(deals))
+    labels = Table(title=f"by label, {titles[first]}")
     for column in ("label", "precision", "recall", "F1", "texts"):
         labels.add_column(column, justify="left" if column == "label" else "right")
-    for name, values in zip(figures["labels"], rows["per_label"], strict=True):
+    for name, values in zip(figures["labels"], deals[first]["per_label"], strict=True):
         labels.add_row(name, *[str(value) for value in values])
     return [summary, labels]

