@@ -241,8 +241,8 @@ class Service:
             return time.monotonic() - self._began
         return max((silent for consumer in self._consumers if (silent := consumer.silent_s()) is not None), default=0.0)
 
-    async def _health(self) -> JSONResponse:
-        """200 while it does its work, 503 with the reasons when it does not; warnings change neither."""
+    async def health(self) -> dict[str, Any]:
+        """How it is: `status`, the reasons where that is not `healthy`, warnings that change nothing, and its lag by topic."""
         reasons: list[str] = [] if self._ready else ["starting"]
         try:
             await asyncio.wait_for(self.mongo.ping(), 2)
@@ -252,7 +252,7 @@ class Service:
         still_s = self.metrics.outbox_stalled._value.get()
         if self.relay.reachable and still_s > PUBLISH_STALLED_S:
             reasons.append(f"outbox: nothing was published for {still_s:.0f} s though rows wait and Kafka answers")
-        body = {
+        return {
             "service": self.name,
             "instance": self.instance,
             "status": "unhealthy" if reasons else "healthy",
@@ -260,7 +260,11 @@ class Service:
             "warnings": [told for trouble in self._warnings if (told := trouble())],
             "lag": {c.who.topic: sum(c.lag().values()) for c in self._consumers},
         }
-        return JSONResponse(body, status_code=503 if reasons else 200)
+
+    async def _health(self) -> JSONResponse:
+        """200 while it does its work, 503 with the reasons when it does not."""
+        body = await self.health()
+        return JSONResponse(body, status_code=503 if body["reasons"] else 200)
 
     async def _metrics(self) -> Response:
         return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -28,6 +28,7 @@ class ServiceSettings(BaseSettings):
     prefix: str = Field(default="", description="put before every topic, group and database name; for tests")
     intake_url: str = "http://127.0.0.1:8001"
     screening_url: str = "http://127.0.0.1:8002"
+    assessment_url: str = "http://127.0.0.1:8004"
     log_level: str = "INFO"
     batch_max: int = Field(default=2000, ge=1, le=10_000, description="records a consumer takes at once")
     batch_wait_ms: int = Field(default=20, ge=1, le=1000, description="how long it waits for them, milliseconds")

@@ -8,6 +8,7 @@ from services.alerts.console.board import Board
 from services.alerts.console.look import LOOK
 from services.alerts.console.mount import mount
 from services.alerts.console.remote import Remote
+from services.alerts.console.system import System
 from services.alerts.console.visitor import Console
 from services.alerts.consumers import FindingProcessor, FlagProcessor
 from services.alerts.contract import PRODUCES
@@ -73,7 +74,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.app.include_router(audit_routes(access, service.mongo))
     service.app.include_router(sign_in_routes(access, secrets_folder=settings.secrets))
     remote = Remote(access, settings.intake_url, settings.screening_url)
-    mount(service.app, Console(desk, access, board, remote, escalations.reports, settings.geojson, escalations.names))
+    others = {
+        "intake": settings.intake_url,
+        "screening": settings.screening_url,
+        "assessment": settings.assessment_url,
+    }
+    system = System(service.health, others)
+    console = Console(desk, access, board, remote, escalations.reports, settings.geojson, escalations.names, system)
+    mount(service.app, console)
     service.app.state.desk = desk
     service.app.state.access = access
     service.app.state.hub = hub

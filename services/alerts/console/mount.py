@@ -10,7 +10,17 @@ from nicegui import core, ui
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from services.alerts.console import district, drills, live, plans, reports_page, silences, units, warning_page
+from services.alerts.console import (
+    district,
+    drills,
+    live,
+    operations,
+    plans,
+    reports_page,
+    silences,
+    units,
+    warning_page,
+)
 from services.alerts.console.guard import Guarded, events, guard
 from services.alerts.console.shell import PAGES, add_page
 from services.alerts.console.visitor import Console
@@ -62,6 +72,7 @@ def _add_pages() -> None:
         "/plans": plans.build,
         "/drills": drills.build,
         "/reports": reports_page.build,
+        "/operations": operations.build,
     }
     for path, zh, en, permission in PAGES:
         add_page(_holder, path, zh, en, builds[path], permission)

@@ -14,13 +14,15 @@ import structlog
 from fastapi import Request
 from nicegui import ui
 from nicegui.client import Client
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from services.alerts.console import no_entry
 from services.alerts.console.board import Watch
+from services.alerts.console.no_entry import first_page
 from services.alerts.console.visitor import LANG_COOKIE, THEME_COOKIE, Console, Visitor, arrive, millis
 from services.alerts.domain.warning import Text
 from services.alerts.labels import INTERNAL
-from shared.access import STAFF
+from shared.roles import ROLE_NAMES, STAFF
 
 BEAT_S: Final = 2.5
 REST_S: Final = 0.05, 0.15
@@ -28,13 +30,7 @@ REST_S: Final = 0.05, 0.15
 TICK_S: Final = 0.5
 log = structlog.get_logger()
 CSS: Final = (Path(__file__).parent / "console.css").read_text(encoding="utf-8")
-ROLES: Final = {
-    "duty_officer": Text("值班员", "duty officer"),
-    "unit": Text("责任单位", "unit"),
-    "leader": Text("领导", "leader"),
-    "auditor": Text("审计", "auditor"),
-    "operator": Text("运维", "operator"),
-}
+ROLES: Final = {role: Text(*names) for role, names in ROLE_NAMES.items()}
 PAGES: Final = (
     ("/", "实时预警", "Live", "warnings.read"),
     ("/district", "区域态势", "District", "warnings.read"),
@@ -43,6 +39,7 @@ PAGES: Final = (
     ("/plans", "预案", "Plans", "warnings.read"),
     ("/drills", "演练", "Exercises", "warnings.read"),
     ("/reports", "专报", "Reports", "warnings.documents"),
+    ("/operations", "运行状态", "Operations", "system.operate"),
 )
 News = Callable[[set[str]], Awaitable[None]]
 Build = Callable[[Visitor, "Page"], Awaitable[None]]
@@ -168,6 +165,8 @@ def add_page(holder: list[Console], path: str, zh: str, en: str, build: Build, p
         visitor = await arrive(holder[0], request)
         if isinstance(visitor, Response):
             return visitor
+        if path == "/" and not visitor.may(permission) and (own := first_page(visitor, PAGES)):
+            return RedirectResponse(f"{own}?{request.url.query}" if request.url.query else own, 303)
         page = Page(visitor, dict(request.path_params))
         page.client.on_connect(page.start)
         page.client.on_delete(page.stop)
@@ -187,8 +186,7 @@ async def _draw(visitor: Visitor, page: Page, path: str, title: str, build: Buil
     with ui.element("main").classes("fq-main"):
         if not visitor.may(permission):
             page.client.status_code = 403
-            with ui.element("div").classes("fq-empty"):
-                ui.label(visitor.t("您的角色看不到此页。", "Your role does not see this page."))
+            no_entry.draw(visitor, permission, PAGES)
             return
         await build(visitor, page)
 

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.alerts.console.board import Board
 from services.alerts.console.remote import Remote
+from services.alerts.console.system import System
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.warning import Text, Warning
 from services.alerts.handlers import Desk, Forbidden, Missing
@@ -42,6 +43,7 @@ class Console:
     geojson: Path | None = None
     receivers: Mapping[str, Text] = field(default_factory=dict)
     """names of the receivers of messages"""
+    system: System | None = None
 
 
 class SignedOut(Exception):  # noqa: N818 - an answer, not a fault

@@ -36,7 +36,7 @@ _POLICY: Final = "; ".join(
 _CSS: Final = (resources.files("services.assessment.pages") / "assessment.css").read_text(encoding="utf-8")
 LOOK: Final = Look(
     name={lang: Words(lang)("title") for lang in LANGS},
-    css=_CSS,
+    css=_CSS + "nav { display: flex; gap: 1rem; margin-left: auto; }",
     links=(Link("/", "返回总览", "Back to the overview"),),
     signs_in=True,
 )

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from services.assessment.handlers import keep, let_strike, read
 from services.assessment.http import add_routes
-from services.assessment.pages.routes import add_pages
+from services.assessment.pages.routes import LOOK, add_pages
 from services.assessment.policy import load_rules
 from services.assessment.reading import Reading
 from shared.access import Access, demo_principal, demo_token, with_scope
@@ -39,7 +39,7 @@ class Site:
         load_key(folder, "session", create=True)
         access = Access.of(ServiceSettings(env=env, secrets=folder), self.clock)  # type: ignore[arg-type]
         reading = Reading(self.store, self.clock, directory())
-        install(self.app)
+        install(self.app, look=LOOK)
         add_routes(self.app, reading, access)
         add_pages(self.app, reading, access)
 
@@ -127,6 +127,11 @@ async def test_staff_only(site: Site, path: str) -> None:
     assert (anonymous.status_code, anonymous.json()["code"]) == (401, "token-missing")
     operator = await site.client("operator").get(path)
     assert (operator.status_code, operator.json()["code"]) == (403, "role-not-allowed")
+    assert operator.json()["roles"] == ["auditor", "duty_officer", "leader", "unit"]
+    page = await site.client("operator").get(path, headers={"accept": "text/html"})
+    if not path.startswith("/v1/"):
+        assert "可以打开的角色：审计、值班员、领导、责任单位。" in page.text
+        assert 'href="/auth/login?next=' in page.text
 
 
 @pytest.mark.parametrize(
