@@ -92,7 +92,7 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
         "description",
         (text.zh if lang == "zh" else text.en) if text else labels.name(labels.KINDS, warning.kind, lang),
     )
-    step = warning.next_step() if warning.open else None
+    step = warning.next_step()
     if step is not None:
         what = step.what.zh if lang == "zh" else step.what.en
         _add(

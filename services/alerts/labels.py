@@ -20,6 +20,41 @@ KINDS: Final[dict[str, Text]] = {
     "overdue": Text("超期", "overdue"),
     "near_deadline": Text("临期", "near the deadline"),
 }
+MEASURES: Final[dict[str, Text]] = {
+    "collective_visit": Text("到场人数", "people present"),
+    "collective_risk": Text("信访人数", "petitioners"),
+    "over_representatives": Text("代表人数", "representatives"),
+    "cross_level_visit": Text("高出级数", "levels above"),
+    "cross_level_risk": Text("苗头项数", "grounds"),
+    "unanswered_repeat": Text("重复件数", "repeats"),
+    "": Text("件数", "petitions"),
+}
+"""What the observed number of a kind counts."""
+COUNTED: Final[dict[str, Text]] = {
+    "petitioners": Text(
+        "本预警计入的不同信访人，同一人多次来件只计一名；按化名比对，不识别身份。",
+        "Different petitioners that this warning counts, each once however often they write; compared by pseudonym.",
+    ),
+    "petitions": Text(
+        "本预警所依据的信访件，最多列最近 200 件；同一人可有多件，所属事项的信访件可能更多。",
+        "Petitions that this warning rests on, the latest 200 at most; one petitioner may have several, and the matter may "
+        "have more.",
+    ),
+    "headcount": Text(
+        "走访登记的到场人数，取最多的一次；多数人不另提交信访件，所以可大于信访人数。",
+        "People present as the visit was registered, the largest visit; most file nothing themselves, so it may exceed "
+        "the petitioners.",
+    ),
+    "matter": Text(
+        "事项至今的全部信访件和不同信访人；预警只计其规则所依据的（如时间窗内、文本不重复的），所以可能更少。",
+        "All petitions and different petitioners of the matter so far; a warning counts those that its rule rests on (in the "
+        "window, a text once), so it may have fewer.",
+    ),
+    "episode": Text("本事项同类预警的第几次。", "Which warning of this kind it is on this matter."),
+}
+"""What the numbers of a warning count."""
+SKIPPED: Final = Text("未经", "skipped")
+"""A step that nobody took before the warning ended."""
 OBLIGATIONS: Final[dict[str, Text]] = {
     "REG_TRANSFER": Text("登记转送", "register and transfer"),
     "NOTIFY": Text("受理告知", "written notice"),

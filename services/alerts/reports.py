@@ -128,7 +128,9 @@ def _steps(warning: Warning, units: Directory, lang: Lang) -> Section:
             when(step.due),
             f"{when(step.done_at)} {labels.actor(step.done_by, units, lang)}"
             if step.done_at
-            else _t(lang, "未完成", "open"),
+            else _t(lang, "未完成", "open")
+            if warning.open
+            else _t(lang, labels.SKIPPED.zh, labels.SKIPPED.en),
         )
         for step in warning.steps
     )

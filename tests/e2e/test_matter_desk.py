@@ -98,8 +98,9 @@ async def test_matters_are_merged_and_split_in_the_console_with_reason_and_histo
     from playwright.async_api import expect
 
     run = secrets.token_hex(3)
+    other = await warning_of(system, stray := await come(system, JOIN, f"{STREETS[2]}{run}", heads=19))
+    await come(system, JOIN, f"{STREETS[2]}{run}", heads=17)
     warning = await warning_of(system, await come(system, JOIN, f"{STREETS[1]}{run}"))
-    other = await warning_of(system, stray := await come(system, JOIN, f"{STREETS[2]}{run}"))
     assert warning["matter"] != other["matter"]
     async with browsing() as page:
         await sign_in(system, page, "leader", warning)
@@ -107,27 +108,52 @@ async def test_matters_are_merged_and_split_in_the_console_with_reason_and_histo
         assert await page.locator(".fq-merge, .fq-split").count() == 0, "only the duty officer does that"
         await sign_in(system, page, "duty_officer", warning)
         await page.locator(".fq-merge").click()
+        await expect(page.locator(".fq-order")).to_contain_text("相同之处")
         await page.locator(".fq-other input").fill(STREETS[2])
         await page.get_by_role("option").first.click()
+        look = page.locator(".fq-compare-place")
+        for words in (STREETS[1], STREETS[2], "另一事项（并入）", "未发现共同之处", "另一事项人数更多"):
+            await expect(look).to_contain_text(words)
         await say(page, "同一承包商的工程")
         log = page.locator(".fq-matter-log li")
         await expect(log).to_contain_text("同一承包商的工程", timeout=20_000)
         await expect(log).not_to_contain_text("正在执行", timeout=20_000)
-        await expect(page.locator(".fq-members")).to_contain_text("2 件")
+        await expect(log).to_contain_text(f"并入本事项：“{STREETS[2]}{run}”（当时 2 名信访人、2 件）")
+        await expect(page.locator(".fq-members")).to_contain_text("3 件")
+        await expect(page.locator(".fq-facts")).to_contain_text("信访件 3 件", timeout=20_000)
+        await expect(page.locator(".fq-facts")).to_contain_text("现场最多 19 人")
+        await expect(page.locator(".fq-wtitle")).to_have_text(f"{STREETS[1]}{run}")
         assert (await ask(system, "screening", f"/v1/matters/{other['matter']}"))["merged_into"] == warning["matter"]
+        await page.goto(f"{system.url('alerts')}/warnings/{other['warning_id']}")
+        went = page.locator(".fq-into")
+        await expect(went).to_have_text(f"本事项并入：“{STREETS[1]}{run}”（当时 1 名信访人、1 件）")
 
+        await page.goto(f"{system.url('alerts')}/warnings/{warning['warning_id']}")
         await page.locator(".fq-split").click()
-        await page.locator(".fq-member", has_text=STREETS[2]).click()
+        await page.locator(".fq-member", has_text=STREETS[2]).first.click()
         await say(page, "实为两件事")
         await expect(log.first).to_contain_text("拆分", timeout=20_000)
         await expect(log.first).to_contain_text("实为两件事")
-        await expect(page.locator(".fq-members")).to_contain_text("1 件", timeout=20_000)
+        await expect(log.first).to_contain_text(f"拆出：“{STREETS[2]}{run}”（当时 1 名信访人、1 件）", timeout=20_000)
+        await expect(page.locator(".fq-members")).to_contain_text("2 件", timeout=20_000)
         members = (await ask(system, "screening", f"/v1/matters/{warning['matter']}"))["members"]
         assert stray not in {member["id"] for member in members}
+        await page.locator(".fq-do-settle").click()
+        await say(page, "已现场答复")
+        await expect(page.locator(".fq-tag.state")).to_have_text("已了结")
+        await expect(page.locator(".fq-ended")).to_be_visible()
+        assert await page.locator(".fq-merge, .fq-split").count() == 0, "that warning has ended"
+        await expect(page.locator(".fq-contest")).to_be_visible()
+        await expect(page.locator(".fq-still")).to_contain_text("仍计入准确率")
+        await expect(page.locator(".fq-steps .skipped").first).to_contain_text("未经")
+        await expect(page.locator(".fq-steps .done")).to_contain_text("化解并了结")
+        await page.locator(".fq-facts .fq-counted").first.hover()
+        await expect(page.get_by_role("tooltip")).to_contain_text("同一人多次来件只计一名")
         await page.context.add_cookies([{"name": "fengqiao_lang", "value": "en", "url": system.url("alerts")}])
         await page.reload()
-        await expect(log.first).to_contain_text("split")
-        await expect(page.locator(".fq-matter-card")).to_contain_text("1 petition now")
+        await expect(log.first).to_contain_text("split off: ")
+        await expect(page.locator(".fq-matter-card")).to_contain_text("The matter has 2 petitioners, 2 petitions now")
+        await expect(page.locator(".fq-steps .skipped").first).to_contain_text("skipped")
 
 
 async def test_an_extension_ends_the_warning_about_the_near_deadline_with_its_reason(system: System) -> None:

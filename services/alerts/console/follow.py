@@ -11,6 +11,7 @@ from services.alerts.console.forms import Form
 from services.alerts.console.visitor import Visitor, moment
 from services.alerts.domain.warning import PlanItem, Warning
 from services.alerts.handlers import Order, may_act
+from services.alerts.labels import SKIPPED
 
 
 def steps(visitor: Visitor, warning: Warning, actions: Actions) -> None:
@@ -18,8 +19,9 @@ def steps(visitor: Visitor, warning: Warning, actions: Actions) -> None:
     t, now = visitor.t, visitor.console.desk.clock.now()
     with ui.element("ol").classes("fq-steps"):
         for step in warning.steps:
-            late = step.done_at is None and step.due <= now
-            state = "done" if step.done_at else "late" if late else "open"
+            skipped = step.done_at is None and not warning.open
+            late = step.done_at is None and step.due <= now and not skipped
+            state = "done" if step.done_at else "skipped" if skipped else "late" if late else "open"
             with ui.element("li").classes(state):
                 ui.element("i").classes("dot")
                 with ui.element("div").classes("fq-grow"):
@@ -30,11 +32,14 @@ def steps(visitor: Visitor, warning: Warning, actions: Actions) -> None:
                     ui.label(f"✓ {moment(step.done_at)} {visitor.actor(step.done_by)} · {words}").classes(
                         "fq-hint done-by"
                     )
+                elif skipped:
+                    missed = t("（曾超时）", " (was late)") if step.missed else ""
+                    ui.label(f"{visitor.text(SKIPPED)}{missed}").classes("fq-hint fq-skipped")
                 elif step.id == "report" and warning.open and may_act(visitor.who, "step_done"):
                     order = Order("step_done", cause=str(uuid4()), expected_version=warning.version, item=step.id)
                     button = ui.button(t("已报告", "Done"), on_click=lambda order=order: actions.run(order))
                     button.props("flat dense no-caps").classes("fq-reported")
-                elif late and warning.open:
+                elif late:
                     ui.label(t("已超时", "late")).classes("fq-late")
     ui.label(t("均为内部目标，非法定期限。", "Internal targets, not statutory deadlines.")).classes("fq-hint")
 

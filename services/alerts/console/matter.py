@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from nicegui import ui
 
+from services.alerts.console import panels
 from services.alerts.console.forms import Form, reason_input
+from services.alerts.console.merging import Twins, people
 from services.alerts.console.remote import RemoteError
 from services.alerts.console.visitor import SignedOut, Visitor, moment
 from services.alerts.domain.warning import Text, Warning
+from services.alerts.labels import COUNTED
 
 CONTEST: Final = frozenset({"duty_officer", "unit", "leader"})
 DECIDE: Final = frozenset({"duty_officer", "leader"})
+RETRACTED: Final = "relinked"
+"""Why screening took a flag back itself: nothing is left to contest."""
 SHORTEST: Final = 3
 """letters of a reason, as screening asks for"""
 SHOWN: Final = 60
@@ -30,7 +35,11 @@ REFUSED: Final = {
     "invalid-request": Text("请填写理由，至少三个字。", "Say why, in three letters at least."),
     "matter-not-found": Text("研判系统中没有该事项。", "Screening has no such matter for you."),
     "flag-not-found": Text("研判系统中没有该研判。", "Screening has no such flag for you."),
+    "flag-retracted": Text(
+        "该研判已由系统收回，不计入准确率。", "Screening took this flag back itself; it is not counted."
+    ),
     "matter-merged": Text("该事项已并入其他事项。", "It was merged into another matter."),
+    "matter-empty": Text("该事项已无信访件。", "Nothing is left of that matter."),
     "other-county": Text("不同区县的事项不能合并。", "Matters of two counties cannot be merged."),
     "accusation": Text("检举控告不与其他事项合并。", "An accusation is never merged with another matter."),
     "not-members": Text("有信访件已不属于该事项。", "A petition belongs to the matter no more."),
@@ -51,7 +60,9 @@ LINKER: Final = "linker"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of how a matter came about. `count` petitions were moved; `by` an account, or the linker."""
+    """One line of how a matter came about. `count` petitions were moved; `by` an account, or the linker; `subject` the
+    other matter (title, petitioners and petitions at the time) where the reader may see it; `inward`: it came in here.
+    """
 
     kind: str
     at: str
@@ -59,6 +70,8 @@ class Line:
     reason: str
     count: int = 0
     applied: bool = True
+    subject: Mapping[str, Any] = field(default_factory=dict)
+    inward: bool = True
 
 
 class Matter:
@@ -133,7 +146,11 @@ class Matter:
             if visitor.who.role in DECIDE and visitor.who.account != found["by"]:
                 self._button(t("维持研判…", "The flag stands…"), lambda: self._resolve("upheld"), "fq-uphold")
                 self._button(t("撤销研判…", "Withdraw the flag…"), lambda: self._resolve("withdrawn"), "fq-withdraw")
-        elif visitor.who.role in CONTEST:
+        elif visitor.who.role in CONTEST and self._flag.get("reason") != RETRACTED:
+            if not self.current().open:
+                why = t("预警已结束，但研判对错仍计入准确率，仍可提出异议。",
+                        "The warning has ended; whether its flag was right still counts, so it can be contested.")  # fmt: skip
+                ui.label(why).classes("fq-hint fq-still")
             self._button(t("对研判提出异议", "Contest this flag"), self._contest, "fq-contest")
 
     def _button(self, words: str, act: Callable[[], Any], marker: str) -> None:
@@ -171,7 +188,7 @@ class Matter:
         visitor = self.visitor
 
         async def send() -> bool:
-            words = (field.value or "").strip()
+            words = (said.value or "").strip()
             if len(words) < SHORTEST:
                 ui.notify(visitor.text(REFUSED["invalid-request"]), type="warning", position="top")
                 return False
@@ -196,7 +213,7 @@ class Matter:
         with self.box, Form(visitor, title, button, send):
             if more is not None:
                 more()
-            field = reason_input(visitor)
+            said = reason_input(visitor)
 
     # -- merging and splitting -----------------------------------------------------------------------------------------
 
@@ -208,63 +225,87 @@ class Matter:
             if not self._trouble:
                 ui.label(t("正在读取", "loading")).classes("fq-hint")
             return
-        members = found.get("members", [])
-        ui.label(t(f"现有 {len(members)} 件信访件", f"{_many(len(members))} now")).classes("fq-hint fq-members")
+        lines = history(found)
+        panels.explained(
+            t(f"事项现有 {people(visitor, found)}", f"The matter has {people(visitor, found)} now"),
+            visitor.text(COUNTED["matter"]),
+        ).classes("fq-hint fq-members")
         if found.get("merged_into"):
-            ui.label(t("已并入另一事项", "merged into another matter")).classes("fq-tag")
+            into = next((line for line in reversed(lines) if line.kind == "merge" and not line.inward), None)
+            words = self._subject(into) if into else t("已并入另一事项", "merged into another matter")
+            ui.label(words).classes("fq-into")
         elif visitor.may("warnings.handle"):
-            with ui.element("div").classes("fq-line"):
-                if not found.get("restricted"):
-                    self._button(t("与另一事项合并…", "Merge with another…"), self._merge, "fq-merge")
-                if len(members) > 1:
-                    self._button(t("拆分出部分信访件…", "Split some off…"), self._split, "fq-split")
+            self._offer()
         with ui.element("ol").classes("fq-log fq-matter-log"):
-            for line in reversed(history(found)):
+            for line in reversed(lines):
                 with ui.element("li"):
                     with ui.element("div"):
                         ui.label(visitor.text(KINDS.get(line.kind)) or line.kind).classes("what")
                         who = t("系统按内容关联", "the linker") if line.by == LINKER else visitor.actor(line.by)
                         ui.label(who).classes("who")
                         ui.label(_at(line.at)).classes("when")
-                    if line.count:
+                    if words := self._subject(line):
+                        ui.label(words).classes("fq-subject")
+                    if line.count and not line.subject:
                         ui.label(t(f"{line.count} 件", _many(line.count))).classes("fq-hint")
                     if line.reason:
                         ui.label(f"“{line.reason}”").classes("reason")
                     if not line.applied:
                         ui.label(t("正在执行", "being carried out")).classes("fq-hint")
 
+    def _offer(self) -> None:
+        """The two buttons; a warning that ended has none: what is merged into its matter might be left without a warning."""
+        t, found = self.visitor.t, self._matter
+        if not self.current().open:
+            ui.label(
+                t("本预警已结束，不再由此合并或拆分；事项如有未结预警，请在该预警页上办理。",
+                  "This warning has ended: merge and split on the page of the matter's open warning, if it has one.")
+            ).classes("fq-hint fq-ended")  # fmt: skip
+            return
+        with ui.element("div").classes("fq-line"):
+            if not found.get("restricted"):
+                self._button(t("与另一事项合并…", "Merge with another…"), self._merge, "fq-merge")
+            if len(found.get("members", ())) > 1:
+                self._button(t("拆分出部分信访件…", "Split some off…"), self._split, "fq-split")
+
     async def _merge(self) -> None:
         visitor, t, remote = self.visitor, self.visitor.t, self.visitor.console.remote
         own = self._matter["id"]
         try:
-            rows = await remote.matters(visitor.who, self.current().flag.jurisdiction)
+            rows = await remote.near(visitor.who, own)
         except RemoteError as error:
             ui.notify(self._words(error), type="warning", position="top")
             return
-        options = {
-            row["id"]: " · ".join(
-                (row["title"], t(f"{row['petitions']} 件", _many(row["petitions"])), _at(row["last_at"]))
-            )
-            for row in rows
-            if row["id"] != own and not row.get("restricted")
-        }
-        fields: list[ui.select] = []
-
-        def choose() -> None:
-            if not options:
-                ui.label(t("本区县没有其他事项。", "There is no other matter in this county.")).classes("fq-hint")
-            field = ui.select(
-                options, label=t("并入本事项的另一事项", "The matter that this one takes in"), with_input=True
-            )
-            fields.append(field.props("outlined dense options-dense").classes("fq-field fq-other"))
-
+        twins = Twins(visitor, self._matter, rows)
         self._reasoned(
             t("与另一事项合并", "Merge with another matter"),
-            t("合并", "Merge"),
-            lambda reason: remote.merge(visitor.who, own, fields[0].value, reason) if fields[0].value else None,
+            t("确认合并", "Merge them"),
+            lambda reason: remote.merge(visitor.who, own, twins.chosen, reason) if twins.chosen else None,
             t("已提交合并。", "The merge is under way."),
-            choose,
+            twins.draw,
         )
+
+    def _subject(self, line: Line) -> str:
+        """The other matter of a merge or split, by title and size."""
+        t, subject = self.visitor.t, line.subject
+        words = (
+            t(f"“{subject['title']}”", f"“{subject['title']}”")
+            if subject.get("title")
+            else t("另一事项", "another matter")
+        )
+        if "petitioners" in subject:
+            size = people(self.visitor, subject)
+            words += t(f"（当时 {size}）", f" ({size} then)")
+        match line.kind, line.inward:
+            case "merge", True:
+                return t("并入本事项：", "taken in: ") + words
+            case "merge", False:
+                return t("本事项并入：", "this one went into: ") + words
+            case "split", True:
+                return t("本事项拆自：", "this one was split off: ") + words
+            case "split", False:
+                return t("拆出：", "split off: ") + words
+        return ""
 
     def _split(self) -> None:
         visitor, t, remote = self.visitor, self.visitor.t, self.visitor.console.remote
@@ -288,11 +329,25 @@ class Matter:
 
 def history(found: Mapping[str, Any]) -> list[Line]:
     """What staff decided and what the linker joined by itself, oldest first."""
+    id = found.get("id")
     decided = [
-        Line(d["kind"], d["at"], d["actor"], d["reason"], len(d.get("petitions") or ()), applied=d.get("applied", True))
+        Line(
+            d["kind"],
+            d["at"],
+            d["actor"],
+            d["reason"],
+            len(d.get("petitions") or ()),
+            applied=d.get("applied", True),
+            subject=d.get("subject") or {},
+            inward=(d.get("matter") == id) == (d["kind"] == "merge"),
+        )
         for d in found.get("decisions", ())
     ]
-    joined = [Line("merge", m["at"], LINKER, "", len(m["moved"])) for m in found.get("merges", ()) if m["by"] == LINKER]
+    joined = [
+        Line("merge", m["at"], LINKER, "", subject=m.get("subject") or {}, inward=m.get("kept") == id)
+        for m in found.get("merges", ())
+        if m["by"] == LINKER
+    ]
     return sorted([*decided, *joined], key=lambda line: datetime.fromisoformat(line.at))
 
 

@@ -8,19 +8,28 @@ from nicegui import ui
 
 from services.alerts.console.visitor import Visitor, millis, moment, plain
 from services.alerts.domain.warning import Warning
-from services.alerts.labels import ACTIONS, KINDS, STATES, basis, name, reason
+from services.alerts.labels import ACTIONS, COUNTED, KINDS, MEASURES, STATES, basis, name, reason
 from services.alerts.ports import LogRow
 from services.alerts.queries import Detail
 from services.alerts.reports import after_action
 from shared.clock import BEIJING
 
 
-def card(title: str, marker: str) -> ui.element:
-    """A titled box to put things in."""
+def card(title: str, marker: str, tip: str = "") -> ui.element:
+    """A titled box to put things in; `tip` says what a number in the title counts."""
     box = ui.element("section").classes(f"fq-card {marker}").props(f'aria-label="{title}"')
     with box:
-        ui.label(title).classes("fq-card-title").props('role="heading" aria-level="2"')
+        explained(title, tip).classes("fq-card-title").props('role="heading" aria-level="2"')
     return box
+
+
+def explained(words: str, tip: str) -> ui.label:
+    """Words with a number, and what that counts on hovering."""
+    label = ui.label(words)
+    if tip:
+        with label.classes("fq-counted").props(f'aria-description="{tip}"'):
+            ui.tooltip(tip)
+    return label
 
 
 def pairs(rows: list[tuple[str, str]]) -> None:
@@ -63,9 +72,14 @@ def _gauge(visitor: Visitor, warning: Warning) -> None:
         with ui.element("div").classes("track"):
             ui.element("div").classes("fill").style(f"width:{100 * flag.observed / top:.1f}%")
             ui.element("div").classes("mark").style(f"left:{100 * flag.threshold / top:.1f}%")
-        words = t("实测 {o} · 阈值 {h} · 余量 {m}", "observed {o} · threshold {h} · margin {m}")
+        seen = MEASURES.get(warning.kind, MEASURES[""])
         margin = ("+" if flag.margin > 0 else "") + plain(flag.margin)
-        ui.label(words.format(o=plain(flag.observed), h=plain(flag.threshold), m=margin))
+        words = t("实测{what} {o} · 阈值 {h} · 余量 {m}", "observed {o} {what} · threshold {h} · margin {m}")
+        explained(
+            words.format(what=visitor.text(seen), o=plain(flag.observed), h=plain(flag.threshold), m=margin),
+            t("实测：规则实际数到的；阈值：达到即预警；余量：实测减阈值。",
+              "Observed: what the rule counted; threshold: from there on it warns; margin: observed less threshold."),
+        )  # fmt: skip
 
 
 def chart(visitor: Visitor, detail: Detail) -> None:
@@ -196,20 +210,27 @@ def review(visitor: Visitor, detail: Detail) -> None:
                 ui.label(line)
 
 
-def facts(visitor: Visitor, warning: Warning) -> list[str]:
-    """The line under the title."""
+def facts(visitor: Visitor, warning: Warning) -> list[tuple[str, str]]:
+    """The line under the title: each fact, and what a number in it counts."""
     t, flag = visitor.t, warning.flag
-    people = t(f"{flag.distinct_petitioners} 名信访人", f"{flag.distinct_petitioners} petitioners")
+    n, heads = flag.distinct_petitioners, flag.headcount
     parts = [
-        visitor.label(KINDS, warning.kind),
-        visitor.unit(flag.town or flag.jurisdiction),
-        visitor.topic(flag.topic) if flag.topic else "",
-        people if flag.distinct_petitioners else "",
-        t(f"现场 {flag.headcount} 人", f"{flag.headcount} present") if flag.headcount else "",
-        t(f"发出 {moment(warning.raised_at)}", f"raised {moment(warning.raised_at)}"),
-        t(f"第 {warning.episode} 次", f"episode {warning.episode}") if warning.episode > 1 else "",
-        t("依据已消失，待经办人了结", "its reason fell away; whoever has it settles it")
-        if warning.open and warning.cleared_at
-        else "",
-    ]
-    return [part for part in parts if part]
+        (visitor.label(KINDS, warning.kind), ""),
+        (visitor.unit(flag.town or flag.jurisdiction), ""),
+        (visitor.topic(flag.topic) if flag.topic else "", ""),
+        (t(f"信访人 {n} 名", f"petitioners: {n}") if n else "", visitor.text(COUNTED["petitioners"])),
+        (counted(visitor, warning), visitor.text(COUNTED["petitions"])),
+        (t(f"现场最多 {heads} 人", f"present at most: {heads}") if heads else "", visitor.text(COUNTED["headcount"])),
+        (t(f"发出 {moment(warning.raised_at)}", f"raised {moment(warning.raised_at)}"), ""),
+        (t(f"第 {warning.episode} 次", f"episode {warning.episode}") if warning.episode > 1 else "",
+         visitor.text(COUNTED["episode"])),
+        (t("依据已消失，待经办人了结", "its reason fell away; whoever has it settles it")
+         if warning.open and warning.cleared_at else "", ""),
+    ]  # fmt: skip
+    return [(fact, tip) for fact, tip in parts if fact]
+
+
+def counted(visitor: Visitor, warning: Warning) -> str:
+    """How many petitions the warning counts."""
+    count = len(warning.flag.petition_ids)
+    return visitor.t(f"信访件 {count} 件", f"petitions: {count}") if count else ""

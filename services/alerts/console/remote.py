@@ -50,10 +50,9 @@ class Remote:
         """A matter with its petitions (no text), merges and decisions. Raises `RemoteError`."""
         return await self._ask(who, "GET", self._matter(matter))
 
-    async def matters(self, who: Principal, county: str) -> list[dict[str, Any]]:
-        """The 200 matters of a county that were last active. Raises `RemoteError`."""
-        query = f"jurisdiction={quote(county, safe='')}&at_least=1&limit=200"
-        rows: list[dict[str, Any]] = (await self._ask(who, "GET", f"{self.screening}/v1/matters?{query}"))["items"]
+    async def near(self, who: Principal, matter: str) -> list[dict[str, Any]]:
+        """Matters that this one could take in, likely twins first. Raises `RemoteError`."""
+        rows: list[dict[str, Any]] = (await self._ask(who, "GET", f"{self._matter(matter)}/near"))["items"]
         return rows
 
     async def merge(self, who: Principal, matter: str, other: str, reason: str) -> dict[str, Any]:

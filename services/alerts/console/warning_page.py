@@ -14,7 +14,7 @@ from services.alerts.console.shell import Page
 from services.alerts.console.visitor import Visitor, moment
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Missing
-from services.alerts.labels import EXERCISE, INTERNAL, LEVELS, STATES
+from services.alerts.labels import COUNTED, EXERCISE, INTERNAL, LEVELS, STATES
 from services.alerts.queries import Detail
 
 
@@ -77,8 +77,9 @@ class WarningPage:
                         contest = ui.element("div").classes("fq-contest-place")
                     with panels.card(t("人数变化", "Petitioners over time"), "fq-over-time"):
                         panels.chart(visitor, self.detail)
-                    count = len(warning.flag.petition_ids)
-                    with panels.card(t(f"证据与信访件（{count}）", f"Evidence and petitions ({count})"), "fq-evidence"):
+                    count = panels.counted(visitor, warning)
+                    evidence = t(f"证据与信访件（{count or '无'}）", f"Evidence ({count or 'no petition'})")
+                    with panels.card(evidence, "fq-evidence", visitor.text(COUNTED["petitions"])):
                         self.petitions.draw(warning)
                     if self.matter.flagged:
                         with panels.card(t("事项的合并与拆分", "The matter: merging, splitting"), "fq-matter-card"):
@@ -111,8 +112,8 @@ class WarningPage:
                 ui.element("span").classes("fq-grow")
                 ui.label(visitor.label(STATES, warning.state)).classes(f"fq-tag state st-{warning.state}")
             with ui.element("div").classes("fq-line fq-facts"):
-                for part in panels.facts(visitor, warning):
-                    ui.label(part)
+                for fact, tip in panels.facts(visitor, warning):
+                    panels.explained(fact, tip)
                 ui.label(visitor.unit(warning.responsible_unit)).classes("unit")
                 if warning.acknowledged_by:
                     ui.label(f"{t('签收', 'has it')}：{visitor.actor(warning.acknowledged_by)}")

@@ -103,8 +103,9 @@ DONE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "assign": ("assign",),
     "plan": ("plan",),
     "on_scene": ("on_scene",),
+    "settle": ("settle",),
 }
-"""Which steps an action ticks off. Closing a warning leaves the rest open as they are: not done is not done."""
+"""Which steps an action ticks off. The end of a warning leaves the rest as they are: skipped, for not done is not done."""
 
 
 def steps_for(level: str, kind: str, raised_at: datetime, *, owner: str | None) -> tuple[Step, ...]:

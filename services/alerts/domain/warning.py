@@ -225,8 +225,9 @@ class Warning:
         return self.flag.kind in PROTECTED
 
     def next_step(self) -> Step | None:
-        """The open step that is due first."""
-        return min((step for step in self.steps if step.done_at is None), key=lambda step: step.due, default=None)
+        """The open step that is due first; a warning that ended has none."""
+        steps = [step for step in self.steps if step.done_at is None] if self.open else []
+        return min(steps, key=lambda step: step.due, default=None)
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,19 @@ async def test_a_line_says_what_it_shows_and_no_more() -> None:
     assert "matter" not in line
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_every_number_under_the_title_says_what_it_counts(lang: str) -> None:
+    room = Bench()
+    warning = await raised(room)
+    visitor = await visitor_of(room, lang=lang)
+    flag = replace(warning.flag, distinct_petitioners=16, petition_ids=tuple(f"p{n}" for n in range(17)), headcount=37)
+    facts = panels.facts(visitor, replace(warning, flag=flag, episode=2))
+    numbers = {int(n[0]): tip for words, tip in facts if tip and (n := re.findall(r"\d+", words))}
+    assert set(numbers) == {16, 17, 37, 2}
+    assert len(set(numbers.values())) == 4
+    assert all(bool(CHINESE.search(words + tip)) == (lang == "zh") for words, tip in facts if tip)
+
+
 @pytest.mark.parametrize("state", ["due_soon", "breached"])
 async def test_the_systems_own_titles_and_reasons_are_in_the_visitors_language(state: str) -> None:
     room = Bench()
@@ -198,7 +211,7 @@ async def test_the_systems_own_titles_and_reasons_are_in_the_visitors_language(s
     await room.pass_time(hours=9)
     detail = await queries.detail(room.desk, OFFICER, warning.id)
     assert detail.warning.cleared_at is not None
-    assert "its reason fell away; whoever has it settles it" in panels.facts(en, detail.warning)
+    assert "its reason fell away; whoever has it settles it" in dict(panels.facts(en, detail.warning))
     said = [panels._reason(en, line) for line in detail.log]
     assert "the last of these petitions is not owed any more: extended under Art. 34" in said
     assert not CHINESE.search(" ".join(said))

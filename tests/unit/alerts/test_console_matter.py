@@ -28,11 +28,9 @@ async def test_other_services_are_asked_in_the_visitors_name() -> None:
     async def petition(id: str, who: Principal = Depends(require(access, "unit"))) -> dict[str, str | None]:
         return {"petition_id": id, "by": who.account, "unit": who.unit}
 
-    @app.get("/v1/matters")
-    async def matters(
-        jurisdiction: str, at_least: int, limit: int, who: Principal = Depends(require(access))
-    ) -> dict[str, list[dict[str, str]]]:
-        return {"items": [{"id": "m1", "county": jurisdiction}]}
+    @app.get("/v1/matters/{id}/near")
+    async def near(id: str, who: Principal = Depends(require(access))) -> dict[str, list[dict[str, str]]]:
+        return {"items": [{"id": "m2", "to": id}]}
 
     @app.post("/v1/matters/{id}/{what}", status_code=202)
     async def decide(
@@ -51,7 +49,7 @@ async def test_other_services_are_asked_in_the_visitors_name() -> None:
     who = await signed_in(access, UNIT)
     assert await remote.petition(who, "p1") == {"petition_id": "p1", "by": "unit.a", "unit": BUREAU}
     assert (await remote.contest(who, "f1", "重复"))["by"] == "unit.a"
-    assert await remote.matters(who, "379911") == [{"id": "m1", "county": "379911"}]
+    assert await remote.near(who, "m1") == [{"id": "m2", "to": "m1"}]
     merged = {"matter": "m1", "what": "merge", "other": "m2", "reason": "同一承包商"}
     assert await remote.merge(who, "m1", "m2", "同一承包商") == merged
     split = {"matter": "m1", "what": "split", "petitions": ["p1"], "reason": "两件事"}
@@ -65,27 +63,41 @@ async def test_other_services_are_asked_in_the_visitors_name() -> None:
     assert refused.value.code == "unreachable"
 
 
-def test_the_history_of_a_matter_has_each_step_once_in_order() -> None:
+def test_the_history_of_a_matter_has_each_step_once_in_order_with_the_other_matter() -> None:
     decision = {"actor": "o1", "reason": "同一承包商", "applied": True}
+    wages = {"matter": "b", "title": "拖欠工资", "petitions": 9, "petitioners": 7}
+    off = {"matter": "c", "title": "停车位", "petitions": 2, "petitioners": 2}
     found = {
+        "id": "a",
         "decisions": [
             {
                 "kind": "split",
+                "matter": "a",
                 "at": "2026-03-03T09:00:00+08:00",
                 "petitions": ["p1", "p2"],
+                "subject": off,
                 **decision,
                 "applied": False,
             },
-            {"kind": "merge", "at": "2026-03-02T00:00:00Z", "petitions": [], **decision},
+            {
+                "kind": "merge",
+                "matter": "a",
+                "at": "2026-03-02T00:00:00Z",
+                "petitions": [],
+                "subject": wages,
+                **decision,
+            },
         ],
         "merges": [
-            {"at": "2026-03-02T00:00:00Z", "by": "o1", "moved": ["p3"]},
-            {"at": "2026-03-01T00:00:00Z", "by": LINKER, "moved": ["p4"]},
+            {"kept": "a", "at": "2026-03-02T00:00:00Z", "by": "o1", "subject": wages},
+            {"kept": "z", "at": "2026-03-01T00:00:00Z", "by": LINKER},
         ],
     }
-    assert [(line.kind, line.by, line.count, line.applied) for line in history(found)] == [
-        ("merge", LINKER, 1, True),
-        ("merge", "o1", 0, True),
-        ("split", "o1", 2, False),
+    assert [(line.kind, line.by, line.count, line.applied, line.inward, line.subject) for line in history(found)] == [
+        ("merge", LINKER, 0, True, False, {}),
+        ("merge", "o1", 0, True, True, wages),
+        ("split", "o1", 2, False, False, off),
     ]
+    [came] = [line for line in history({**found, "id": "c"}) if line.kind == "split"]
+    assert came.inward, "the matter that was split off"
     assert history({}) == []

@@ -53,6 +53,7 @@ async def test_a_report_about_a_warning_says_what_was_done_and_what_was_missed()
         "退费到位",
         "预案未完成事项",
         "未按内部目标完成",
+        "未经",
         "逐级呼叫",
         "不对外发布",
         "云锦花园",

@@ -137,6 +137,17 @@ def test_steps_name_who_does_what_by_when_and_are_internal():
         apply(reported, act("step_done", payload="report"))
 
 
+@pytest.mark.parametrize(
+    ("action", "done"), [("settle", {"verify", "settle"}), ("cancel", {"verify"}), ("discard", {"verify"})]
+)
+def test_what_nobody_did_before_the_end_stays_undone_and_is_no_next_step(action, done):
+    verified = apply(fresh(), act("verify")).warning
+    assert verified.next_step() is not None
+    ended = apply(verified, act(action, reason="because", n=2)).warning
+    assert {step.id for step in ended.steps if step.done_at} == done
+    assert ended.next_step() is None
+
+
 def test_a_higher_level_brings_due_times_forward_and_never_back():
     warning = fresh()
     urgent = apply(warning, act("update", "system", payload=NewFlag(flag_value(), "I", "urgent"))).warning
