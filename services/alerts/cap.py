@@ -70,6 +70,11 @@ def cap_message(warning: Warning, log: Sequence[LogRow], units: Directory) -> by
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
+def _expires(until: datetime | None, sent: datetime) -> datetime:
+    """A day after it is sent where the flag names no end, or one that has passed: petitions that are played back lie behind."""
+    return until if until is not None and until > sent else sent + timedelta(days=1)
+
+
 def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, lang: str) -> None:
     flag = warning.flag
     info = ET.SubElement(root, f"{{{NAMESPACE}}}info")
@@ -83,7 +88,7 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
     _add(info, "audience", labels.INTERNAL.zh if lang == "zh" else labels.INTERNAL.en)
     _add(info, "effective", stamp(last.at))
     _add(info, "onset", stamp(warning.raised_at))
-    _add(info, "expires", stamp(flag.expires_at or last.at + timedelta(days=1)))
+    _add(info, "expires", stamp(_expires(flag.expires_at, last.at)))
     _add(info, "senderName", "平安指挥部" if lang == "zh" else "Command centre")
     _add(info, "headline", labels.title(warning, lang))
     text = flag.explanation
@@ -95,10 +100,13 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
     step = warning.next_step()
     if step is not None:
         what = step.what.zh if lang == "zh" else step.what.en
+        who = labels.actor(step.who, units, "zh" if lang == "zh" else "en")
         _add(
             info,
             "instruction",
-            f"{what} ({labels.actor(step.who, units, 'zh' if lang == 'zh' else 'en')}, {stamp(step.due)}, {step.basis})",
+            f"{what}（{who}，{stamp(step.due)}，{step.basis}）"
+            if lang == "zh"
+            else f"{what} ({who}, {stamp(step.due)}, {step.basis})",
         )
     for parameter, value in (
         ("internalLevel", warning.level),

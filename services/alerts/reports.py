@@ -98,13 +98,13 @@ def _reasons(warning: Warning, lang: Lang) -> tuple[str, ...]:
     flag = warning.flag
     lines = [_t(lang, flag.explanation.zh, flag.explanation.en)] if flag.explanation else []
     basis = labels.basis(flag.basis, lang)
-    lines.append(f"{_t(lang, '规则', 'Rule')}: {flag.rule_id} v{flag.rule_version} · {flag.policy} · {basis}")
-    lines.append(
-        f"{_t(lang, '阈值', 'Threshold')} {flag.threshold:g}, {_t(lang, '实测', 'observed')} {flag.observed:g}"
-    )
+    rule = f"{flag.rule_id} v{flag.rule_version} · {flag.policy} · {basis}"
+    lines.append(_t(lang, f"规则：{rule}", f"Rule: {rule}"))
+    seen, limit = f"{flag.observed:g}", f"{flag.threshold:g}"
+    lines.append(_t(lang, f"阈值 {limit}，实测 {seen}", f"Threshold {limit}, observed {seen}"))
     against = [_t(lang, text.zh, text.en) for text in flag.counter_evidence]
     if against:
-        lines.append(f"{_t(lang, '反面证据', 'Against it')}: " + "; ".join(against))
+        lines.append(_t(lang, "反面证据：" + "；".join(against), "Against it: " + "; ".join(against)))
     return tuple(lines)
 
 
@@ -147,7 +147,8 @@ def _checklist(warning: Warning, units: Directory, lang: Lang) -> Section:
     )
     head = tuple(_t(lang, zh, en) for zh, en in (("事项", "Item"), ("时间", "When"), ("人员", "Who"), ("备注", "Note")))
     title = _t(lang, plan.title.zh, plan.title.en)
-    return Section(f"{_t(lang, '应急预案', 'Emergency plan')}: {title} v{plan.version}", table=(head, *rows))
+    heading = _t(lang, f"应急预案：{title}", f"Emergency plan: {title}")
+    return Section(f"{heading} v{plan.version}", table=(head, *rows))
 
 
 def _log(detail: Detail, units: Directory, lang: Lang) -> Section:
@@ -166,6 +167,12 @@ def _log(detail: Detail, units: Directory, lang: Lang) -> Section:
     return Section(_t(lang, "四、处置过程", "4. What was done"), table=(head, *rows))
 
 
+def _names(texts: Sequence[Text], lang: Lang) -> str:
+    if not texts:
+        return _t(lang, "无", "none")
+    return "、".join(text.zh for text in texts) if lang == "zh" else ", ".join(text.en for text in texts)
+
+
 def after_action(detail: Detail, lang: Lang = "zh") -> Section:
     """The after-action part: how long things took, which targets were missed, what the plan left open."""
     warning = detail.warning
@@ -179,17 +186,16 @@ def after_action(detail: Detail, lang: Lang = "zh") -> Section:
         hours = (warning.closed_at - warning.raised_at).total_seconds() / 3600
         lines.append(_t(lang, f"处置总时长 {hours:.1f} 小时", f"Closed after {hours:.1f} hours"))
     late = [s for s in warning.steps if s.missed or (s.done_at and s.done_at > s.due)]
-    names = ", ".join(_t(lang, step.what.zh, step.what.en) for step in late) or _t(lang, "无", "none")
-    lines.append(f"{_t(lang, '未按内部目标完成', 'Internal targets missed')}: {names}")
+    names = _names([step.what for step in late], lang)
+    lines.append(_t(lang, f"未按内部目标完成：{names}", f"Internal targets missed: {names}"))
     if warning.plan:
         left = [item for item in warning.plan.items if item.done_at is None]
-        names = ", ".join(_t(lang, item.text.zh, item.text.en) for item in left) or _t(lang, "无", "none")
-        lines.append(f"{_t(lang, '预案未完成事项', 'Lines of the plan left open')}: {names}")
+        names = _names([item.text for item in left], lang)
+        lines.append(_t(lang, f"预案未完成事项：{names}", f"Lines of the plan left open: {names}"))
     calls = sum(row.action == "escalate" for row in detail.log)
     lines.append(_t(lang, f"逐级呼叫 {calls} 次", f"Calls up the chain: {calls}"))
-    lines.append(
-        f"{_t(lang, '结论', 'Conclusion')}: {labels.reason(warning.closed_reason, warning.closed_why, lang) or '—'}"
-    )
+    why = labels.reason(warning.closed_reason, warning.closed_why, lang) or "—"
+    lines.append(_t(lang, f"结论：{why}", f"Conclusion: {why}"))
     return Section(_t(lang, "五、事后评估", "5. After-action review"), tuple(lines))
 
 

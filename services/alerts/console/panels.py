@@ -12,6 +12,7 @@ from services.alerts.labels import ACTIONS, COUNTED, KINDS, MEASURES, STATES, ba
 from services.alerts.ports import LogRow
 from services.alerts.queries import Detail
 from services.alerts.reports import after_action
+from services.alerts.validity import validity
 from shared.clock import BEIJING
 
 
@@ -47,12 +48,12 @@ def why(visitor: Visitor, warning: Warning) -> None:
     t, flag = visitor.t, warning.flag
     ui.label(visitor.text(flag.explanation) or t("没有说明", "no explanation came with the flag")).classes("fq-explain")
     _gauge(visitor, warning)
-    until = moment(flag.expires_at) if flag.expires_at else t("未定", "open")
+    holds = validity(warning, visitor.console.desk.clock.now(), visitor.lang, moment)
     pairs(
         [
             (t("依据", "Basis"), basis(flag.basis, visitor.lang) or "—"),
             (t("规则", "Rule"), f"{flag.rule_id} v{flag.rule_version} · {flag.policy}"),
-            (t("研判时间", "Flagged"), f"{moment(flag.at)} · {t('有效至', 'until')} {until}"),
+            (t("研判时间", "Flagged"), f"{moment(flag.at)} · {holds}"),
         ]
     )
     ui.label(t("反面证据", "What speaks against it")).classes("fq-sub")
