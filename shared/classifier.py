@@ -3,13 +3,14 @@
 Features of a text, each block of unit length: character 1–3-grams, words, character 1–2-grams of the title, and the mean of
 word vectors learned (by truncated SVD) from the training texts and, where given, unlabelled ones. A ridge classifier with
 balanced classes reads them. What occurs in one text only never enters the vocabulary, so a model file holds nobody's story.
-A fine-tuned encoder may be heard beside it (`shared.encoder`, an extra).
+Fine-tuned encoders may be heard beside it (`shared.encoder`, an extra).
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -37,8 +38,8 @@ VECTOR_SIZE = 500
 ALPHA = 0.5
 PERSON_BELOW = 0.75
 CALIBRATION_FOLDS = 3
-ENCODER_WEIGHT = 0.1
-ENCODER_FOLDS = 10  # one of them is kept from the encoder, so that confidence is learned from texts it has not seen
+ENCODERS, ENCODER_WEIGHT = 2, 0.1
+ENCODER_FOLDS = 10  # each encoder is kept from one of them, so that confidence is learned from texts it has not seen
 OFFSET_ROUNDS, OFFSET_STEPS, OFFSET_LIMIT, OFFSET_GAIN = 2, 17, 0.2, 1e-4
 BLOCK_WEIGHTS = {"characters": 1.0, "words": 1.0, "title": 1.0, "vectors": 0.7}
 SEED = 20260101
@@ -212,16 +213,18 @@ class LinearClassifier:
         intercepts: Floats,
         calibration: Calibration,
         person_below: float = PERSON_BELOW,
-        encoder: Encoder | None = None,
+        encoders: Sequence[Encoder] = (),
     ) -> None:
         self.labels, self.features, self.weights = tuple(labels), features, weights
         self.intercepts, self.calibration, self.person_below = intercepts, calibration, person_below
-        self.encoder = encoder
+        self.encoders = tuple(encoders)
 
     def scores(self, documents: Documents) -> Floats:
         """Score of each label (columns) for each document (rows)."""
         scores = np.asarray(self.features.of(documents) @ self.weights + self.intercepts, dtype=np.float32)
-        return scores if self.encoder is None else scores + ENCODER_WEIGHT * self.encoder.scores(documents.texts)
+        for encoder in self.encoders:
+            scores += ENCODER_WEIGHT / len(self.encoders) * encoder.scores(documents.texts)
+        return scores
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction a text; a text without any known word goes to a person."""
@@ -285,7 +288,7 @@ def train(
 ) -> LinearClassifier:
     """Train on labelled texts; confidence is calibrated on texts each inner model had not seen.
 
-    With `pretrained` an encoder is fine-tuned too (extra `encoder`; minutes to an hour). Raises `TrainingError` for fewer
+    With `pretrained` encoders are fine-tuned too (extra `encoder`; minutes to an hour). Raises `TrainingError` for fewer
     than two labels or a label with fewer than three texts.
     """
     names, truth = _encode(labels, CALIBRATION_FOLDS)
@@ -311,28 +314,39 @@ def _calibrated(
     progress("model", CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1))
     model, offsets = _fit(documents, truth, unlabelled), _offsets(scores, truth)
     scores += offsets
-    encoder: Encoder | None = None
+    encoders: list[Encoder] = []
     if pretrained is not None:
-        encoder, unseen = _encoder(documents, truth, pretrained, progress)
-        scores = scores[unseen] + ENCODER_WEIGHT * encoder.scores(documents.take(unseen).texts)
-        truth = truth[unseen]
+        encoders, rows, voices = _encoders(documents, truth, pretrained, progress)
+        scores, truth = scores[rows] + ENCODER_WEIGHT * voices, truth[rows]
     calibration = Calibration.fit(scores, truth)
     progress("model", 1.0)
     return LinearClassifier(
-        names, model.features, model.weights, model.intercepts + offsets, calibration, person_below, encoder
+        names, model.features, model.weights, model.intercepts + offsets, calibration, person_below, encoders
     )
 
 
-def _encoder(
+def _encoders(
     documents: Documents, truth: npt.NDArray[np.int64], pretrained: "Pretrained", progress: Progress
-) -> tuple[Encoder, npt.NDArray[np.int64]]:
-    """The fine-tuned encoder, and the rows that were kept from it."""
+) -> tuple[list[Encoder], npt.NDArray[np.int64], Floats]:
+    """The fine-tuned encoders, the rows that one of them was kept from, and its scores of them."""
     from shared.encoder import TextEncoder
 
-    folds = min(ENCODER_FOLDS, int(np.bincount(truth).min()))
-    known, unseen = next(StratifiedKFold(folds, shuffle=True, random_state=SEED).split(truth, truth))
-    texts = documents.take(known).texts
-    return TextEncoder.fine_tune(pretrained, texts, truth[known], lambda done: progress("encoder", done)), unseen
+    folds = StratifiedKFold(min(ENCODER_FOLDS, int(np.bincount(truth).min())), shuffle=True, random_state=SEED)
+    encoders: list[Encoder] = []
+    kept: list[npt.NDArray[np.int64]] = []
+    scores: list[Floats] = []
+    for known, unseen in islice(folds.split(truth, truth), ENCODERS):
+        encoder = TextEncoder.fine_tune(
+            pretrained,
+            documents.take(known).texts,
+            truth[known],
+            seed=SEED + len(encoders),
+            progress=lambda done: progress("encoder", (len(encoders) + done) / ENCODERS),
+        )
+        encoders.append(encoder)
+        kept.append(unseen)
+        scores.append(encoder.scores(documents.take(unseen).texts))
+    return encoders, np.concatenate(kept), np.concatenate(scores)
 
 
 def _offsets(scores: Floats, truth: npt.NDArray[np.int64]) -> Floats:

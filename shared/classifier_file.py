@@ -17,7 +17,7 @@ import numpy.typing as npt
 from shared.classifier import Calibration, Encoder, Features, LinearClassifier, vectorizer
 
 FORMAT = "fengqiao-classifier/1"
-ENCODER_FORMAT = "fengqiao-classifier/2"  # the same with a fine-tuned encoder
+ENCODER_FORMAT = "fengqiao-classifier/2"  # the same with fine-tuned encoders
 ENCODER_PART = "encoder/"
 MAX_BYTES = 1 << 30
 BLOCKS = ("characters", "words", "title")
@@ -39,11 +39,12 @@ def save(model: LinearClassifier, path: Path) -> str:
         tfidf = model.features.vectorizers[block]
         arrays[f"{block}_terms"] = _bytes(list(tfidf.get_feature_names_out()))
         arrays[f"{block}_idf"] = np.asarray(tfidf.idf_, dtype=np.float32)
-    if model.encoder is not None:
-        arrays["tokenizer"] = _bytes(json.loads(model.encoder.tokenizer))
-        arrays |= {ENCODER_PART + name: array for name, array in model.encoder.weights.items()}
+    for number, encoder in enumerate(model.encoders):
+        arrays["tokenizer"] = _bytes(json.loads(encoder.tokenizer))
+        arrays |= {f"{ENCODER_PART}{number}/{name}": array for name, array in encoder.weights.items()}
     meta = {
-        "format": FORMAT if model.encoder is None else ENCODER_FORMAT,
+        "format": ENCODER_FORMAT if model.encoders else FORMAT,
+        "encoders": len(model.encoders),
         "labels": list(model.labels),
         "slope": model.calibration.slope,
         "intercept": model.calibration.intercept,
@@ -125,17 +126,17 @@ def _build(meta: dict[str, Any], arrays: Arrays) -> LinearClassifier:
         arrays["intercepts"],
         Calibration(float(meta["slope"]), float(meta["intercept"])),
         float(meta["person_below"]),
-        _encoder(arrays, len(labels)) if meta["format"] == ENCODER_FORMAT else None,
+        _encoders(arrays, int(meta["encoders"]), len(labels)) if meta["format"] == ENCODER_FORMAT else (),
     )
 
 
-def _encoder(arrays: Arrays, labels: int) -> Encoder:
+def _encoders(arrays: Arrays, count: int, labels: int) -> list[Encoder]:
     from shared.encoder import TextEncoder
 
-    weights = {
-        name.removeprefix(ENCODER_PART): array for name, array in arrays.items() if name.startswith(ENCODER_PART)
-    }
-    return TextEncoder.restored(weights, json.dumps(json.loads(arrays["tokenizer"].tobytes())), labels)
+    tokenizer = json.dumps(json.loads(arrays["tokenizer"].tobytes()))
+    parts = [f"{ENCODER_PART}{number}/" for number in range(count)]
+    weights = [{name.removeprefix(part): arrays[name] for name in arrays if name.startswith(part)} for part in parts]
+    return [TextEncoder.restored(one, tokenizer, labels) for one in weights]
 
 
 def _bytes(value: object) -> npt.NDArray[np.uint8]:

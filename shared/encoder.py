@@ -23,7 +23,6 @@ PREDICT_BATCH = 64
 RATE, HEAD_RATE, LAYER_DECAY, WARM_UP = 1e-4, 5.0, 0.9, 0.1
 DROPOUT, SMOOTHING, WEIGHT_DECAY, LONGEST_GRADIENT = 0.1, 0.1, 0.01, 1.0
 SORTED_TOGETHER = 16  # batches among which texts are put beside texts of like length
-SEED = 20260101
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -104,24 +103,26 @@ class TextEncoder:
 
     @staticmethod
     def fine_tune(
-        pretrained: Pretrained, texts: Sequence[str], truth: npt.NDArray[np.int64], progress: Progress
+        pretrained: Pretrained, texts: Sequence[str], truth: npt.NDArray[np.int64], *, seed: int, progress: Progress
     ) -> "TextEncoder":
-        """Train every weight on the labelled texts; `truth` holds label numbers from 0. The same texts give the same weights
-        on the same machine.
+        """Train every weight on the labelled texts; `truth` holds label numbers from 0.
+
+        The same texts and seed give the same weights on the same machine.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
+            torch.manual_seed(seed)
             encoder = TextEncoder(pretrained.weights, pretrained.tokenizer, int(truth.max()) + 1)
-            encoder._train(texts, truth, progress)
+            encoder._train(texts, truth, random.Random(seed), progress)
         return encoder
 
-    def _train(self, texts: Sequence[str], truth: npt.NDArray[np.int64], progress: Progress) -> None:
+    def _train(
+        self, texts: Sequence[str], truth: npt.NDArray[np.int64], order: random.Random, progress: Progress
+    ) -> None:
         tokens, labels, net = self._tokens(texts), torch.from_numpy(truth), self._net
         optimizer = torch.optim.AdamW(_groups(net), fused=True)
         steps, step = EPOCHS * math.ceil(len(texts) / BATCH), 0
         share = torch.from_numpy(len(truth) / np.maximum(np.bincount(truth), 1)).float().sqrt()
         loss_of = nn.CrossEntropyLoss(weight=share / share.mean(), label_smoothing=SMOOTHING)
-        order = random.Random(SEED)
         net.train()
         for _ in range(EPOCHS):
             for rows in _batches(tokens, order):

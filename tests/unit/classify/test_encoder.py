@@ -14,7 +14,7 @@ import torch
 
 from deploy.commands.classify import app
 from shared import encoder as encoder_module
-from shared.classifier import train
+from shared.classifier import ENCODER_WEIGHT, ENCODERS, Documents, train
 from shared.classifier_file import ModelFileError, load, save
 from shared.encoder import TextEncoder
 from shared.pretrained import EncoderError, read
@@ -94,24 +94,27 @@ class TestTraining:
         monkeypatch.setattr(encoder_module, "EPOCHS", 40)
         monkeypatch.setattr(encoder_module, "RATE", 2e-3)
         seen = []
-        encoder = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, seen.append)
+        encoder = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, seed=1, progress=seen.append)
         assert (encoder.scores(TEXTS).argmax(1) == TRUTH).all()
         assert seen == sorted(seen)
         assert 0 <= seen[0] < seen[-1] < 1
 
     def test_the_same_texts_give_the_same_weights_and_leave_chance_alone(self, pretrained):
         before = torch.random.get_rng_state()
-        first = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, lambda _done: None)
-        second = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, lambda _done: None)
+        first = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, seed=1, progress=lambda _done: None)
+        second = TextEncoder.fine_tune(pretrained, TEXTS, TRUTH, seed=1, progress=lambda _done: None)
         assert np.array_equal(first.scores(TEXTS), second.scores(TEXTS))
         assert torch.equal(before, torch.random.get_rng_state())
 
     def test_its_voice_counts(self, model):
-        with_it = model.predict(TEXTS)
-        encoder, model.encoder = model.encoder, None
-        without = model.predict(TEXTS)
-        model.encoder = encoder
-        assert [answer.confidence for answer in with_it] != [answer.confidence for answer in without]
+        documents = Documents.of(TEXTS)
+        together = model.scores(documents)
+        encoders, model.encoders = model.encoders, ()
+        linear = model.scores(documents)
+        model.encoders = encoders
+        mean = np.mean([encoder.scores(TEXTS) for encoder in encoders], axis=0)
+        assert len(encoders) == ENCODERS
+        assert np.allclose(together, linear + ENCODER_WEIGHT * mean, atol=1e-5)
 
 
 class TestModelFile:
@@ -121,7 +124,7 @@ class TestModelFile:
         assert [answer.label for answer in stored.predict(TEXTS)] == [answer.label for answer in model.predict(TEXTS)]
         assert save(stored, tmp_path / "n.npz") == digest
 
-    @pytest.mark.parametrize("missing", ["encoder/norm.bias", "encoder/reader.weight", "tokenizer"])
+    @pytest.mark.parametrize("missing", ["encoder/0/norm.bias", "encoder/1/reader.weight", "tokenizer"])
     def test_a_file_without_a_part_is_refused(self, model, tmp_path: Path, missing, monkeypatch):
         save(model, tmp_path / "m.npz")
         with np.load(tmp_path / "m.npz") as stored:

@@ -77,7 +77,7 @@ class Voice:
 
 def test_a_model_with_an_encoder_says_what_it_needs(tmp_path: Path, monkeypatch):
     model = train(TEXTS, LABELS)
-    model.encoder = Voice()
+    model.encoders = (Voice(),)
     save(model, tmp_path / "m.npz")
     monkeypatch.setitem(sys.modules, "shared.encoder", None)
     with pytest.raises(ModelFileError, match=r"trained with --encoder.*make encoder"):
