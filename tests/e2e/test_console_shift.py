@@ -37,7 +37,7 @@ def test_a_new_warning_shows_itself_and_is_followed_to_the_end(desk: Desk, visit
     row.locator(".fq-title").click()
     expect(page.locator(".fq-wtitle")).to_have_text("宏达机械厂拖欠工资")
     why = page.locator(".fq-why")
-    for shown in ("5 人反映同一事项", "collective_risk v1", "内部做法", "实测 5 · 阈值 5"):
+    for shown in ("5 人反映同一事项", "collective_risk v1", "内部做法", "实测信访人数 5 · 阈值 5"):
         expect(why).to_contain_text(shown)
     expect(page.locator(".fq-evidence li")).to_have_count(5)
     expect(page.locator(".fq-chart canvas").first).to_be_visible()
