@@ -11,7 +11,8 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
@@ -38,6 +39,7 @@ __all__ = [
 Kind = Literal["jsonl", "csv", "xlsx"]
 REQUIRED: Final = ("id", "submitted_at", "title", "text")
 FIELDS: Final = (*REQUIRED, "petitioner", "jurisdiction")
+_FIELDS: Final = frozenset(FIELDS)
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("编号", "留言编号", "工单编号", "序号"),
     "petitioner": ("留言用户", "用户", "信访人", "诉求人"),
@@ -116,7 +118,7 @@ def _raw_rows(
 
 
 def _json_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    names = {theirs: ours for ours, theirs in mapping.items()}
+    names = _OURS | {theirs: ours for ours, theirs in mapping.items()}
     for number, line in enumerate(io.TextIOWrapper(stream, encoding_of(stream), "surrogateescape"), 1):
         if not line.strip():
             continue
@@ -131,7 +133,8 @@ def _json_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[i
         if not isinstance(raw, dict):
             yield number, BadRow(number, "not-json", "the line is not one JSON object")
             continue
-        yield number, {names.get(key, _ours(key)): value for key, value in raw.items()}
+        row: dict[str, Any] = raw
+        yield number, row if names.keys().isdisjoint(row) else {names.get(key, key): row[key] for key in row}
 
 
 def _csv_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
@@ -162,10 +165,8 @@ def _named(
     header = next(records, None)
     if header is None or isinstance(header[1], BadRow):
         raise MessageFileError("header-missing", "the first row has to name the columns")
-    names = {theirs: ours for ours, theirs in mapping.items()}
-    columns = [
-        names.get(name, _ours(name)) for name in (str(cell or "").strip().lstrip("\ufeff") for cell in header[1])
-    ]
+    names = _OURS | {theirs: ours for ours, theirs in mapping.items()}
+    columns = [names.get(name, name) for name in (str(cell or "").strip().lstrip("\ufeff") for cell in header[1])]
     if len(columns) > MAX_COLUMNS:
         raise MessageFileError("too-many-columns", f"a file has at most {MAX_COLUMNS} columns")
     missing = [name for name in REQUIRED if name not in columns]
@@ -184,10 +185,6 @@ def _named(
                 yield number, BadRow(number, "not-utf8", "the row is not in the encoding of the file")
             else:
                 yield number, {name: cell for name, cell in zip(columns, cells, strict=False) if name}
-
-
-def _ours(name: str) -> str:
-    return _OURS.get(name, name)
 
 
 def _delimiter(header: str) -> str:
@@ -260,6 +257,35 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 
 def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
+    found = raw if _is_plain(raw) else _texts(number, raw)
+    if isinstance(found, BadRow):
+        return found
+    at = raw.get("submitted_at")
+    for name in REQUIRED:
+        if not found.get(name, "").strip() and not (name == "submitted_at" and isinstance(at, datetime)):
+            return BadRow(number, f"{name.replace('_', '-')}-missing", f"the row has no {name}")
+    moment = _aware(at) if isinstance(at, datetime) else read_time(found["submitted_at"])
+    if moment is None:
+        return BadRow(number, "time-invalid", "submitted_at is no date and time")
+    return Message(
+        row=number,
+        id=found["id"].strip(),
+        petitioner=found.get("petitioner", "").strip(),
+        submitted_at=moment,
+        title=found["title"],
+        text=found["text"],
+        jurisdiction=found.get("jurisdiction", "").strip() or None,
+        more={name: kept for name, value in found.items() if name not in _FIELDS and (kept := value.strip())},
+    )
+
+
+def _is_plain(raw: Mapping[str, Any]) -> bool:
+    """Whether all is text that can be taken as it is, as in nearly every row; `_texts` says what another row has instead."""
+    values = raw.values()
+    return {*map(type, values)} == {str} and max(map(len, values)) <= MAX_FIELD and "\0" not in "".join(values)
+
+
+def _texts(number: int, raw: Mapping[str, Any]) -> dict[str, str] | BadRow:
     found: dict[str, str] = {}
     for name, value in raw.items():
         if value is None or (isinstance(value, datetime) and name == "submitted_at"):
@@ -274,23 +300,7 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
         if len(text) > MAX_FIELD or "\0" in text:
             return BadRow(number, "field-too-long", f"a field has more than {MAX_FIELD} characters or holds U+0000")
         found[name] = text
-    for name in REQUIRED:
-        if raw.get(name) is None or not str(raw[name]).strip():
-            return BadRow(number, f"{name.replace('_', '-')}-missing", f"the row has no {name}")
-    at = raw["submitted_at"]
-    moment = _aware(at) if isinstance(at, datetime) else read_time(found["submitted_at"])
-    if moment is None:
-        return BadRow(number, "time-invalid", "submitted_at is no date and time")
-    return Message(
-        row=number,
-        id=found["id"].strip(),
-        petitioner=found.get("petitioner", "").strip(),
-        submitted_at=moment,
-        title=found["title"],
-        text=found["text"],
-        jurisdiction=found.get("jurisdiction", "").strip() or None,
-        more={name: value.strip() for name, value in found.items() if name not in FIELDS and value.strip()},
-    )
+    return found
 
 
 def _is_rounded(value: object) -> bool:
@@ -312,13 +322,18 @@ def read_time(text: str) -> datetime | None:
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
-    numbers = [int(part or 0) for part in match.groups()[:6]]
+    year, month, day, hour, minute, second, zone = match.groups("0")
     try:
-        plain = datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001 - the zone comes next
-        zone = match[7]
-        return _aware(plain if not zone else datetime.fromisoformat(f"{plain.isoformat()}{zone}"))
+        clock = _zone(zone) if match[7] else BEIJING
+        return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=clock)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=200)
+def _zone(written: str) -> tzinfo | None:
+    """Zone of `Z` or `+08:00`; raises `ValueError` where there is none such."""
+    return datetime.fromisoformat(f"2000-01-01T00:00:00{written}").tzinfo
 
 
 def _aware(moment: datetime) -> datetime:

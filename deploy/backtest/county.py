@@ -97,7 +97,7 @@ def play(county: str, items: Sequence[Filed], policies: Policies, tick: Callable
     rows = sorted(items, key=lambda item: (item.filing.at, item.filing.id))
     started = perf_counter()
     merged: dict[str, str] = {}
-    with _uncollected():
+    with uncollected():
         for start in range(0, len(rows), BATCH):
             out = engine.apply(rows[start : start + BATCH])
             run.told += _told(out.notices)
@@ -115,8 +115,8 @@ def play(county: str, items: Sequence[Filed], policies: Policies, tick: Callable
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of cycles: the engine makes none, and what it keeps would be searched for them again and again."""
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: rows and engine make none, and would be searched for them again and again."""
     was = gc.isenabled()
     gc.disable()
     try:

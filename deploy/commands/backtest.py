@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from deploy.backtest.county import Run
+from deploy.backtest.county import Run, uncollected
 from deploy.backtest.figures import Difference, Figures, difference, figures
 from deploy.backtest.report import span, write_report
 from deploy.backtest.runner import replay
@@ -52,8 +52,9 @@ def backtest(
     except ConfigError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
-    good, numbers, _ = usable(file, mapping, console, strict=strict)
-    runs = [_replay(console, good, path, name, jurisdiction, workers) for path, name in named]
+    with uncollected():
+        good, numbers, _ = usable(file, mapping, console, strict=strict)
+        runs = [_replay(console, good, path, name, jurisdiction, workers) for path, name in named]
     _write(out, [told.line(numbers) for told in runs[0].raised])
     if events is not None:
         _write(events, [told.line(numbers) | {"what": told.what, "flag": told.flag.id} for told in runs[0].told])

@@ -4,9 +4,11 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from openpyxl import Workbook
 
@@ -258,3 +260,24 @@ def test_kinds_by_name() -> None:
 def test_times_of_files(text: str, at: str | None) -> None:
     found = read_time(text)
     assert (found.isoformat() if found else None) == at
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"title": " "},
+        {"submitted_at": "2019-13-01"},
+        {"text": "长" * 100_001},
+        {"petitioner": "a\0b"},
+        {"编号": "B"},
+    ],
+)
+def test_a_row_of_texts_alone_is_read_as_one_with_a_number_beside_them(change: dict[str, str]) -> None:
+    texts = {"id": "A", "submitted_at": "2019-01-01T08:00:00+08:00", "title": "题", "text": "文", "channel": " letter "}
+    [alone] = rows(orjson.dumps(texts | change), "jsonl")
+    [beside] = rows(orjson.dumps(texts | change | {"count": 3}), "jsonl")
+    if isinstance(beside, Message):
+        assert beside.more == {"channel": "letter", "count": "3"}
+        beside = replace(beside, more={"channel": "letter"})
+    assert alone == beside
