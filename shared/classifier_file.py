@@ -40,7 +40,7 @@ def save(model: LinearClassifier, path: Path) -> str:
         arrays[f"{block}_terms"] = _bytes(list(tfidf.get_feature_names_out()))
         arrays[f"{block}_idf"] = np.asarray(tfidf.idf_, dtype=np.float32)
     for number, encoder in enumerate(model.encoders):
-        arrays["tokenizer"] = _bytes(json.loads(encoder.tokenizer))
+        arrays["tokenizer"] = np.frombuffer(encoder.tokenizer.encode(), dtype=np.uint8)
         arrays |= {f"{ENCODER_PART}{number}/{name}": array for name, array in encoder.weights.items()}
     meta = {
         "format": ENCODER_FORMAT if model.encoders else FORMAT,
@@ -133,7 +133,7 @@ def _build(meta: dict[str, Any], arrays: Arrays) -> LinearClassifier:
 def _encoders(arrays: Arrays, count: int, labels: int) -> list[Encoder]:
     from shared.encoder import TextEncoder
 
-    tokenizer = json.dumps(json.loads(arrays["tokenizer"].tobytes()))
+    tokenizer = arrays["tokenizer"].tobytes().decode()
     parts = [f"{ENCODER_PART}{number}/" for number in range(count)]
     weights = [{name.removeprefix(part): arrays[name] for name in arrays if name.startswith(part)} for part in parts]
     return [TextEncoder.restored(one, tokenizer, labels) for one in weights]

@@ -48,17 +48,19 @@ def pinned() -> dict[str, str]:
 def differing(folder: Path) -> list[str]:
     """Return the pinned jars that are missing from `folder` or have other contents."""
 
-    def wrong(item: tuple[str, str]) -> bool:
-        file = folder / item[0]
-        try:
-            with file.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest() != item[1]
-        except OSError:
-            return True
-
     wanted = pinned()
     with ThreadPoolExecutor(2) as pool:
-        return [name for name, bad in zip(wanted, pool.map(wrong, wanted.items()), strict=True) if bad]
+        right = pool.map(lambda item: is_pinned(folder / item[0], item[1]), wanted.items())
+        return [name for name, good in zip(wanted, right, strict=True) if not good]
+
+
+def is_pinned(file: Path, digest: str) -> bool:
+    """Return whether `file` can be read and has this SHA-256 (hex)."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == digest
+    except OSError:
+        return False
 
 
 def classpath(children: Children, log: Path, progress: Progress) -> str:
