@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
-import orjson
 import typer
 from rich.console import Console
 
-from shared.messages import BadRow, Message, MessageFileError, kind_of, read_mapping, read_messages
+from shared.messages import BadRow, Message, MessageFileError, read_mapping, read_messages
 from shared.yamlfile import ConfigError
 
 MAX_REPORTED: Final = 50
@@ -31,22 +30,6 @@ def petitions(path: Path, mapping: Mapping[str, str] | None = None) -> tuple[lis
     return list(good.values()), bad
 
 
-def numeric_ids(path: Path, mapping: Mapping[str, str] | None = None) -> frozenset[str]:
-    """Ids that a JSONL file holds as numbers, so that they can be written as it has them."""
-    if kind_of(path.name) != "jsonl":
-        return frozenset()
-    field, found = (mapping or {}).get("id", "id"), set()
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get(field), int):
-                found.add(str(row[field]))
-    return frozenset(found)
-
-
 def usable(
     file: Path, mapping: Path | None, console: Console, *, strict: bool
 ) -> tuple[list[Message], frozenset[str], int]:
@@ -57,7 +40,6 @@ def usable(
     try:
         names = read_mapping(mapping) if mapping else None
         good, bad = petitions(file, names)
-        numbers = numeric_ids(file, names)
     except (MessageFileError, ConfigError) as error:
         console.print(f"{file.name}: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
@@ -73,4 +55,4 @@ def usable(
     if bad and strict:
         console.print("--strict: nothing was written", style="red", markup=False, highlight=False)
         raise typer.Exit(1)
-    return good, numbers, len(bad)
+    return good, frozenset(row.id for row in good if row.numeric_id), len(bad)

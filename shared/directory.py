@@ -100,6 +100,13 @@ class Directory:
 
     # --- units
 
+    def knows(self, code: str) -> bool:
+        """Whether it is a listed unit, or a county's department that the routing table names though no county lists it."""
+        place, _, department = code.partition(".")
+        return code in self.units or (
+            department in self.departments and len(place) == 6 and place.isdecimal() and place.isascii()
+        )
+
     def unit(self, code: str) -> Unit:
         """Unit of the file; raises `UnknownCodeError` for one that is not listed."""
         found = self.units.get(code)

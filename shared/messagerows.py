@@ -18,7 +18,10 @@ class MessageFileError(ValueError):
 
 @dataclass(frozen=True)
 class Message:
-    """One row. `submitted_at` is aware; a time without zone was taken as Asia/Shanghai. `more` holds the other columns."""
+    """One row. `submitted_at` is aware; a time without zone was taken as Asia/Shanghai. `more` holds the other columns.
+
+    `numeric_id` says that the file holds the id as a whole number, for output that must name the row as its file does.
+    """
 
     row: int
     id: str
@@ -28,6 +31,7 @@ class Message:
     text: str
     jurisdiction: str | None = None
     more: Mapping[str, str] = field(default_factory=dict)
+    numeric_id: bool = False
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,7 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
         text=found["text"],
         jurisdiction=found.get("jurisdiction", "").strip() or None,
         more={name: kept for name, value in found.items() if name not in _FIELDS and (kept := value.strip())},
+        numeric_id=isinstance(raw["id"], int),
     )
 
 

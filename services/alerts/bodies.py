@@ -90,7 +90,7 @@ class SilenceBody(Body):
     ends_at: Instant
     starts_at: Instant | None = None
     kinds: Annotated[tuple[Code, ...], Field(max_length=20, strict=False)] = ()
-    jurisdiction: Annotated[str, Field(pattern=r"^\d{6}$")] | None = None
+    jurisdiction: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
     unit: Code | None = None
     matter: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
@@ -100,7 +100,7 @@ class DrillBody(Body):
 
     kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
     level: Literal["I", "II", "III", "IV"] = "III"
-    jurisdiction: Annotated[str, Field(pattern=r"^\d{6}$")]
+    jurisdiction: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
     scenario: Annotated[str, Field(min_length=1, max_length=200)]
     unit: Code | None = None
     town: Code | None = None

@@ -171,20 +171,12 @@ def _act(desk: Desk, who: Principal, warning: Warning, order: Order, now: dateti
 
 def _unit(desk: Desk, warning: Warning, unit: str | None) -> str:
     """The unit to assign to: one of the directory, and never the accused or what stands under it."""
-    if not unit or not known_unit(desk.units, unit):
+    if not unit or not desk.units.knows(unit):
         raise Refused("unknown-unit", "the unit is not in the directory", warning)
     accused = warning.flag.accused_unit
     if accused and desk.units.covers(accused, unit):
         raise Refused("accused-unit", "an accusation cannot be assigned to the accused unit or one under it", warning)
     return unit
-
-
-def known_unit(units: Directory, code: str) -> bool:
-    """A unit of the directory, or a county's department that the routing table names though the county lists no units."""
-    place, _, department = code.partition(".")
-    return code in units.units or (
-        department in units.departments and len(place) == 6 and place.isdecimal() and place.isascii()
-    )
 
 
 async def _keep_silence(tx: Tx, who: Principal, warning: Warning, order: Order, now: datetime) -> None:
@@ -318,7 +310,7 @@ async def start_drill(desk: Desk, who: Principal, drill: Drill, cause: str) -> W
 
 
 def _unit_of_drill(desk: Desk, drill: Drill) -> str | None:
-    if drill.unit is not None and not known_unit(desk.units, drill.unit):
+    if drill.unit is not None and not desk.units.knows(drill.unit):
         raise Refused("unknown-unit", "the unit is not in the directory")
     return drill.unit
 

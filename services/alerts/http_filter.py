@@ -11,7 +11,6 @@ from fastapi import Request
 from starlette.datastructures import QueryParams
 
 from services.alerts.domain.warning import CLOSED_STATES, LEVELS, OPEN_STATES
-from services.alerts.handlers import known_unit
 from services.alerts.labels import KINDS
 from services.alerts.ports import Filter
 from shared.directory import Directory
@@ -42,7 +41,7 @@ def read_filter(request: Request, units: Directory) -> Filter:
     texts = {name: query.get(name) for name in _TEXTS}
     if texts["topic"] is not None:
         one_of("topic", (texts["topic"],), tuple(units.topics))
-    if texts["unit"] is not None and not known_unit(units, texts["unit"]):
+    if texts["unit"] is not None and not units.knows(texts["unit"]):
         wrong["unit"] = "unit is the code of a unit of the directory, as 379911.education_bureau"
     for name, form, what in (("jurisdiction", r"\d{6}", "a county"), ("town", r"\d{9}|\d{12}", "a town")):
         if texts[name] is not None and not re.fullmatch(form, texts[name] or "", re.ASCII):

@@ -43,7 +43,7 @@ def _staff(reading: Reading, access: Access) -> APIRouter:
         *,
         unit: UnitCodeText | None = None,
         subtree: bool = False,
-        jurisdiction: Annotated[str | None, Query(pattern=r"^\d{6}$")] = None,
+        jurisdiction: Annotated[str | None, Query(pattern=r"^[0-9]{6}$")] = None,
         state: StateName | None = None,
         obligation: CodeName | None = None,
         petition: Annotated[str | None, Query(max_length=100)] = None,

@@ -9,11 +9,12 @@ from pydantic import Field
 from services.intake.domain.identity import Identity
 from services.intake.domain.petition import TEXT_MAX, TITLE_MAX, Filing
 from services.intake.domain.steps import Step
+from shared.directory_file import UNIT_CODE
 from shared.events import Level, Purpose
 from shared.web import Body, Instant
 
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
-Unit = Annotated[str, Field(pattern=r"^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})(\.[a-z][a-z0-9_]{1,59})?$")]
+Unit = Annotated[str, Field(pattern=UNIT_CODE)]
 County = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Town = Annotated[str, Field(pattern=r"^([0-9]{9}|[0-9]{12})$")]
 PetitionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]

@@ -16,11 +16,12 @@ from services.screening.domain.flags import KINDS
 from services.screening.handlers import Actor, Desk, NotFound, Refused, read_cursor
 from services.screening.ports import Wanted
 from shared.access import Access, Principal, may, require
+from shared.directory_file import UNIT_CODE
 from shared.web import Problem, json_body, read_json
 
 NO_MATTER: Final = Problem(404, "matter-not-found", "there is no such matter")
 NO_FLAG: Final = Problem(404, "flag-not-found", "there is no such flag")
-_COUNTY: Final = r"^\d{6}$"
+_COUNTY: Final = r"^[0-9]{6}$"
 
 
 class Body(BaseModel):
@@ -80,7 +81,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
         who: reader,
         county: in_county = None,
         state: Annotated[str | None, Query(pattern="^(open|merged)$")] = "open",
-        unit: Annotated[str | None, Query(max_length=60)] = None,
+        unit: Annotated[str | None, Query(pattern=UNIT_CODE)] = None,
         at_least: Annotated[int, Query(ge=1, le=10_000)] = 2,
         size: page_size = 50,
         after: cursor = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PETITIONS: Final = "petition.events.v1"
 FLAGS: Final = "screening.flags.v1"
@@ -16,7 +16,16 @@ Level = Literal["village", "town", "county", "prefecture", "province", "central"
 InternalLevel = Literal["I", "II", "III", "IV"]
 """紧急 I · 预警 II · 提醒 III · 关注 IV. Internal only: never one of the four public colours (突发事件应对法 Art. 63)."""
 Purpose = Literal["suggestion", "accusation", "appeal", "consult"]
-County = Annotated[str, Field(pattern=r"^\d{6}$", description="county code, six digits")]
+
+
+def _ascii(text: str) -> str:
+    # A published pattern is ECMA-262, where \d is 0 to 9; pydantic's own takes the digits of every script.
+    if not text.isascii():
+        raise ValueError("must be written in ASCII digits")
+    return text
+
+
+County = Annotated[str, Field(pattern=r"^\d{6}$", description="county code, six digits"), AfterValidator(_ascii)]
 
 
 class Contract(BaseModel):

@@ -87,3 +87,10 @@ def test_errors_of_a_bad_record_quote_no_input() -> None:
         decode(orjson.dumps(raw))
     assert "13812345678" not in str(caught.value)
     assert "headcount" in str(caught.value)
+
+
+def test_a_county_in_full_width_digits_is_no_county() -> None:
+    raw = orjson.loads(encode(sample(EVENT_TYPES["fengqiao.petition.filed.v1"])))
+    raw["data"]["jurisdiction"] = "３７０９１１"
+    with pytest.raises(InvalidEvent, match="jurisdiction"):
+        decode(orjson.dumps(raw))

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from services.alerts.console.visitor import Visitor, millis
 from services.alerts.domain.lifecycle import allowed
 from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
-from services.alerts.handlers import known_unit, may_act
+from services.alerts.handlers import may_act
 from services.alerts.labels import KINDS, STATES
 from services.alerts.labels import LEVELS as LEVEL_NAMES
 from shared.directory import Directory
@@ -43,7 +43,7 @@ class Choice:
             "level": levels == asked,
             "kind": text["kind"] in ("", *KINDS),
             "state": text["state"] in ("", *OPEN_STATES),
-            "unit": not text["unit"] or known_unit(units, text["unit"]),
+            "unit": not text["unit"] or units.knows(text["unit"]),
             "town": not text["town"] or (town is not None and town.level == "town"),
         }
         kept = {name: text[name] if fits[name] else "" for name in ("kind", "state", "unit", "town")}

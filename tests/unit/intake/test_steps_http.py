@@ -285,6 +285,9 @@ async def test_an_id_that_is_none_is_404(client: httpx.AsyncClient, petition_id:
         "topic=weather",
         "jurisdiction=37",
         "unit=",
+        "unit=卫生局",
+        "unit=379911.Bureau",
+        "jurisdiction=３７９９１１",
         "size=1&size=2",
     ],
 )

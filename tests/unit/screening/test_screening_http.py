@@ -152,6 +152,12 @@ def test_a_bad_query_is_refused(site, query):
     assert answer.json()["code"] in ("invalid-request", "cursor-invalid", "unknown-parameter")
 
 
+@pytest.mark.parametrize("query", ["unit=", "unit=379911.Bureau", "unit=卫生局", "jurisdiction=３７９９１１"])
+def test_matters_of_what_is_no_unit_are_refused(site, query):
+    answer = site.client.get(f"/v1/matters?{query}", headers=site.as_("duty_officer"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
 async def test_similar_shows_titles_alone_and_is_limited(tmp_path):
     site = Site(tmp_path, rate="2/minute")
     await site.take(*(filed_event(n, minutes=n) for n in range(3)))
