@@ -75,13 +75,18 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
     if not fresh:
         return []
     keys = {(one.event.data.kind, one.event.data.matter) for one in fresh.values()}
+    keys |= {(one.event.data.kind, into) for one in fresh.values() if (into := _merged_into(one.event.data))}
     changes = Changes(await tx.latest(keys), policies)
     rows: list[FlagRow] = []
     for id, one in fresh.items():
         data: FlagData = one.event.data
         flag = flag_of(data)
         latest = changes.latest.get((flag.kind, flag.matter))
-        decision = on_cleared(latest, flag) if isinstance(data, FlagCleared) else on_flag(latest, flag)
+        if isinstance(data, FlagCleared):
+            taker = changes.latest.get((flag.kind, into)) if (into := _merged_into(data)) else None
+            decision = on_cleared(latest, flag, silenced=into is not None and not (taker and taker.open))
+        else:
+            decision = on_flag(latest, flag)
         why = cleared_text(data.reason) if isinstance(data, FlagCleared) else None
         change = _change(decision, latest, flag, one, policies, why=why)
         if change is not None:
@@ -90,6 +95,12 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
         rows.append(_row(id, one, flag, warning_id, decision))
     await tx.add_flags(rows)
     return await changes.save(tx)
+
+
+def _merged_into(data: FlagData) -> str | None:
+    """The matter that took in the one whose flag was cleared; screening writes `merged:ID` as the reason."""
+    word, _, into = data.reason.partition(":") if isinstance(data, FlagCleared) else ("", "", "")
+    return into if word == "merged" and into else None
 
 
 def _change(

@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     STILL_DISCARDED = "still_discarded"
     CLEARED = "cleared"
     CLEARED_WHILE_HANDLED = "cleared_while_handled"
+    CLEARED_INTO_SILENCE = "cleared_into_silence"
     NOTHING_TO_CLEAR = "nothing_to_clear"
 
 
@@ -67,14 +68,18 @@ def on_group(latest: Warning | None, flag: Flag, *, entered: bool) -> Decision:
     return Decision("raise", Outcome.RETURNED) if worth else Decision("nothing", Outcome.STILL_DISCARDED)
 
 
-def on_cleared(latest: Warning | None, flag: Flag) -> Decision:
-    """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it."""
+def on_cleared(latest: Warning | None, flag: Flag, *, silenced: bool = False) -> Decision:
+    """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it.
+
+    `silenced`: its matter went into one that has no open warning of the kind, because staff discarded it there. A warning
+    that nobody has looked at does not end by that; it stays, and says where the matter went.
+    """
     if latest is None or not latest.open or flag.at < latest.flag.at:
         return Decision("nothing", Outcome.NOTHING_TO_CLEAR)
     if latest.cleared_at is not None:
         return Decision("nothing", Outcome.SAME)
     if latest.state == "raised" and latest.kind != "life_safety":
-        return Decision("cancel", Outcome.CLEARED)
+        return Decision("update", Outcome.CLEARED_INTO_SILENCE) if silenced else Decision("cancel", Outcome.CLEARED)
     return Decision("update", Outcome.CLEARED_WHILE_HANDLED)
 
 
