@@ -56,7 +56,7 @@ def figure_view(figure: Figure) -> dict[str, Any]:
         "numerator": figure.numerator,
         "denominator": figure.denominator,
         "rate": None if figure.rate is None else round(figure.rate, 4),
-        "excluded": dict(figure.excluded),
+        "excluded": [{"reason": both(reason), "count": n} for reason, n in figure.excluded.items()],
         "not_due": figure.not_due,
         "no_answer": figure.no_answer,
     }

@@ -23,13 +23,14 @@ _PERSONAL: Final = frozenset({"participation", "contested", "repeated", "solved"
 
 @dataclass(frozen=True)
 class Figure:
-    """A rate. `personal`: its parts count answers of petitioners. A part that is None is suppressed."""
+    """A rate. `personal`: its parts count answers of petitioners. A part that is None is suppressed. `excluded` counts
+    the obligations left out, by reason."""
 
     key: str
     name: Text
     numerator: int | None
     denominator: int | None
-    excluded: Mapping[str, int] = field(default_factory=dict)
+    excluded: Mapping[Text, int] = field(default_factory=dict)
     not_due: int = 0
     no_answer: int | None = None
     personal: bool = False
@@ -169,7 +170,7 @@ def _of(rows: Sequence[Row], *codes: str) -> list[Row]:
 
 def _on_time(key: str, name: Text, rows: Sequence[Row], at: datetime) -> Figure:
     states = Counter(r.obligation.state(at) for r in rows)
-    reasons = Counter(why.zh for r in rows if (why := r.obligation.why_excluded(at)) is not None)
+    reasons = Counter(why for r in rows if (why := r.obligation.why_excluded(at)) is not None)
     met = states["met"]
     return Figure(
         key,

@@ -226,6 +226,22 @@ class TestPages:
         assert "There is no total and no rank" in page.text
         assert (await site.client().get("/units/nothing")).status_code == 404
 
+    async def test_what_is_left_out_says_why_in_the_language_of_the_page(self, site: Site) -> None:
+        story = Story("P7")
+        story.filed("2026-03-01")
+        for step, day in (("assigned", "2026-03-02"), ("accepted", "2026-03-03"), ("extended", "2026-04-20")):
+            story(step, day)
+        await site.take(story)
+        client = site.client("duty_officer")
+        address = f"/v1/units/{BUREAU}/scorecard?from=2026-03-01&to=2026-05-09"
+        measures = (await client.get(address)).json()["measures"]
+        [figure] = [m["figure"] for m in measures if m["figure"]["key"] == "reply_on_time"]
+        [left_out] = figure["excluded"]
+        assert left_out["count"] == 1
+        shown = {lang: read_out((await client.get(f"/units/{BUREAU}?lang={lang}")).text) for lang in ("zh", "en")}
+        assert f"不计：{left_out['reason']['zh']} 1" in shown["zh"]
+        assert f"excluded: {left_out['reason']['en']} 1" in shown["en"]
+
     async def test_petition_page_lists_every_deadline(self, site: Site) -> None:
         page = await site.client().get("/petitions/P1")
         assert page.text.count("<tr class=") == 4
