@@ -3,6 +3,7 @@
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,15 @@ LONG_TITLE = 10
 OPENING = 40
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A row whose label models that had not seen it contradict, with at least the confidence that needs no person."""
+
+    row: int
+    answer: str
+    confidence: float
+
+
 def measure(
     texts: Sequence[str],
     labels: Sequence[str],
@@ -29,10 +39,11 @@ def measure(
     *,
     deals: Sequence[str] = DEALS,
     pretrained: Pretrained | None = None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[Doubt]]:
     """Macro-F1 over pooled held-out answers, dealt by row and by group of like texts (or one of `DEALS`).
 
-    `step` hears how many of the `folds` models of each deal are trained, a started one in parts.
+    Beside it the rows whose label is contradicted in each of the deals, the most certain first. `step` hears how many of
+    the `folds` models of each deal are trained, a started one in parts.
     """
     names, truth = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
     groups = like_texts(texts)
@@ -48,6 +59,7 @@ def measure(
         "encoder_sha256": pretrained.sha256 if pretrained else None,
     }
     trained = 0
+    contradicted: list[dict[int, Doubt]] = []
 
     def tell(part: str, done: float) -> None:
         if part == "encoder":  # the others take seconds
@@ -66,9 +78,22 @@ def measure(
             scores[unseen], confidence[unseen], fold_of[unseen] = answers, sureness, number
             trained += 1
             step(trained)
-        figures[deal] = _figures(truth, scores.argmax(axis=1), confidence, fold_of)
+        answers = scores.argmax(axis=1)
+        figures[deal] = _figures(truth, answers, confidence, fold_of)
+        wrong = np.flatnonzero((answers != truth) & (confidence >= PERSON_BELOW))
+        contradicted.append(
+            {int(row): Doubt(int(row), str(names[answers[row]]), round(float(confidence[row]), 4)) for row in wrong}
+        )
+    first, *others = contradicted
+    doubts = [doubt for row, doubt in first.items() if all(doubt.answer == _answer(other, row) for other in others)]
+    doubts.sort(key=lambda doubt: (-doubt.confidence, doubt.row))
+    figures["doubtful_labels"] = len(doubts)
     figures["seconds"] = round(time.perf_counter() - started, 1)
-    return figures
+    return figures, doubts
+
+
+def _answer(contradicted: dict[int, Doubt], row: int) -> str | None:
+    return contradicted[row].answer if row in contradicted else None
 
 
 def like_texts(texts: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -138,6 +163,9 @@ def tables(figures: dict[str, Any]) -> list[Table]:
         ("  accuracy of those for a person", "accuracy_with_person"),
     ):
         summary.add_row(title, *[str(deal[field]) for deal in deals.values()])
+    summary.caption = (
+        f"{figures['doubtful_labels']} labels are contradicted with confidence: --doubtful FILE lists them"
+    )
     first = next(iter(deals))
     labels = Table(title=f"by label, {titles[first]}")
     for column in ("label", "precision", "recall", "F1", "texts"):

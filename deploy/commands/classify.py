@@ -109,9 +109,10 @@ def _refuse(line: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _to_be_written(path: Path) -> None:
+def _to_be_written(path: Path, option: str = "--out") -> None:
     if path.is_dir():
-        _refuse(f"--out {path} is a directory; name a file in it")
+        _refuse(f"{option} {path} is a directory; name a file in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _texts(path: Path | None) -> list[str]:
@@ -192,7 +193,6 @@ def predict_command(
         raise typer.Exit(2) from error
     rows = _usable(file, labelled=False)
     doubtful = 0
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     with Progress(console=err, transient=True) as bar, partial.open("w", encoding="utf-8") as written:
         task = bar.add_task("predict", total=len(rows))
@@ -228,11 +228,20 @@ def evaluate_command(
         Deal, typer.Option(help="deal rows to the folds by row, by group of like texts (stricter), or both in turn")
     ] = Deal.BOTH,
     json_file: Annotated[Path | None, typer.Option("--json", help="also write the figures to this file")] = None,
+    doubtful: Annotated[
+        Path | None,
+        typer.Option(
+            help="also write the rows whose label the models contradict, for a second look: JSON lines, no texts"
+        ),
+    ] = None,
 ) -> None:
     """Cross-validate: once with rows dealt by label, once with like texts kept in one fold (stricter)."""
     from deploy.classify_report import DEALS, measure, tables
     from shared.classifier import TrainingError
 
+    for path, option in ((json_file, "--json"), (doubtful, "--doubtful")):
+        if path is not None:
+            _to_be_written(path, option)
     pretrained = _pretrained(encoder)
     rows = _usable(file, labelled=True)
     more = _texts(unlabelled)
@@ -240,7 +249,7 @@ def evaluate_command(
     with Progress(console=err, transient=True) as bar:
         task = bar.add_task("evaluate", total=len(deals) * folds)
         try:
-            figures = measure(
+            figures, doubts = measure(
                 [row.text for row in rows],
                 [row.label for row in rows],
                 folds,
@@ -257,3 +266,14 @@ def evaluate_command(
         out.print(table)
     if json_file is not None:
         json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if doubtful is not None:
+        lines = (
+            {
+                "key": rows[doubt.row].key,
+                "label": rows[doubt.row].label,
+                "answer": doubt.answer,
+                "confidence": doubt.confidence,
+            }
+            for doubt in doubts
+        )
+        doubtful.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

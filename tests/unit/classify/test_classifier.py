@@ -182,7 +182,7 @@ class TestModelFile:
 class TestEvaluation:
     def test_figures_of_texts_that_are_easy_to_tell(self):
         steps = []
-        figures = measure(TEXTS, LABELS, 3, [], 0, steps.append)
+        figures, _ = measure(TEXTS, LABELS, 3, [], 0, steps.append)
         assert steps == [1, 2, 3, 4, 5, 6]
         assert figures["by_row"]["macro_f1"] > 0.8
         assert [row[3] for row in figures["by_row"]["per_label"]] == [8, 8, 8]
@@ -191,13 +191,13 @@ class TestEvaluation:
     def test_figures_of_labels_dealt_at_random_are_poor(self):
         texts = [TEXTS[row % len(TEXTS)] for row in range(48)]
         labels = [("甲", "乙")[(row // len(TEXTS)) % 2] for row in range(48)]
-        figures = measure(texts, labels, 3, [], 0, lambda _models: None)
+        figures, _ = measure(texts, labels, 3, [], 0, lambda _models: None)
         assert figures["groups"] == 24
         assert figures["by_group"]["accuracy"] <= 0.5
 
     def test_one_way_to_deal_is_half_the_work(self):
         steps = []
-        figures = measure(TEXTS, LABELS, 3, [], 0, steps.append, deals=["by_group"])
+        figures, _ = measure(TEXTS, LABELS, 3, [], 0, steps.append, deals=["by_group"])
         assert (len(steps), "by_row" in figures) == (3, False)
         assert [len(table.columns) for table in tables(figures)] == [2, 5]
 

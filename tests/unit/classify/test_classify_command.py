@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from deploy import classify_report
 from deploy.commands.classify import app
 from tests.unit.classify.samples import LABELS, TEXTS
 
@@ -124,6 +125,29 @@ def test_a_directory_to_write_to_is_refused_before_the_work(tmp_path: Path, mode
     for words in (("train", labelled), ("predict", labelled, "--model", model)):
         result = run(*words, "--out", tmp_path)
         assert (result.exit_code, result.stderr.strip()) == (2, f"--out {tmp_path} is a directory; name a file in it")
+
+
+@pytest.mark.parametrize("option", ["--json", "--doubtful"])
+def test_evaluate_refuses_a_directory_to_write_to_before_the_work(tmp_path: Path, labelled: Path, option: str):
+    result = run("evaluate", labelled, option, tmp_path)
+    assert (result.exit_code, result.stderr.strip()) == (2, f"{option} {tmp_path} is a directory; name a file in it")
+
+
+def test_evaluate_lists_labels_that_are_contradicted_without_their_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(classify_report, "PERSON_BELOW", 0.0)
+    labels = ["教育", *LABELS[1:]]  # the first is of 劳动
+    rows = [{"key": f"k{n}", "text": text, "label": labels[n]} for n, text in enumerate(TEXTS)]
+    target = tmp_path / "second" / "look.jsonl"
+    result = run("evaluate", write(tmp_path / "l.jsonl", rows), "--folds", 3, "--doubtful", target)
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert {"key": "k0", "label": "教育", "answer": "劳动"}.items() <= lines[0].items()
+    assert [line["confidence"] for line in lines] == sorted((line["confidence"] for line in lines), reverse=True)
+    assert not [line for line in lines if line["label"] == line["answer"]]
+    assert {key for line in lines for key in line} == {"key", "label", "answer", "confidence"}
+    assert f"{len(lines)} labels are contradicted" in " ".join(result.stdout.split())
 
 
 def test_evaluate_prints_both_figures_and_writes_them(tmp_path: Path, labelled: Path):
