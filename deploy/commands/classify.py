@@ -22,7 +22,10 @@ SHOWN_BAD_ROWS = 20
 
 Labelled = Annotated[Path, typer.Argument(help="JSON lines with key, text, label")]
 Unlabelled = Annotated[
-    Path | None, typer.Option(help="JSON lines with key, text: improves the word vectors, labels are not needed")
+    Path | None,
+    typer.Option(
+        help="JSON lines with key, text: more text for the word vectors; see with `evaluate` whether it helps"
+    ),
 ]
 EncoderFile = Annotated[
     Path | None,
