@@ -109,6 +109,10 @@ CLEARED: Final[dict[str, Text]] = {
     "below": Text("人数低于阈值，研判撤销", "fewer than the threshold: the flag was cleared"),
     "contested": Text("异议成立，研判撤销", "a contest was found right: the flag was cleared"),
     "merged": Text("并入其他事项，研判撤销", "merged into another matter: the flag was cleared"),
+    "merged_into_discarded": Text(
+        "并入预警已被排除的事项：本预警尚无人查看，予以保留",
+        "merged into a matter whose warning was discarded: nobody has looked at this one, so it stays",
+    ),
     "window_passed": Text("研判时限已过", "the time of the flag has passed"),
 }
 """Why what a warning stood on fell away; the slugs are screening's."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from services.alerts.contract import flag_of
-from services.alerts.domain.episodes import Decision, on_cleared, on_flag, on_group
+from services.alerts.domain.episodes import Decision, Outcome, on_cleared, on_flag, on_group
 from services.alerts.domain.escalation import Policies
 from services.alerts.domain.findings import FindingRow, Place
 from services.alerts.domain.levels import level_of
@@ -82,12 +82,14 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
         data: FlagData = one.event.data
         flag = flag_of(data)
         latest = changes.latest.get((flag.kind, flag.matter))
+        why = None
         if isinstance(data, FlagCleared):
             taker = changes.latest.get((flag.kind, into)) if (into := _merged_into(data)) else None
-            decision = on_cleared(latest, flag, silenced=into is not None and not (taker and taker.open))
+            decision = on_cleared(latest, flag, taker)
+            kept = decision.outcome is Outcome.CLEARED_INTO_DISCARDED
+            why = CLEARED["merged_into_discarded"] if kept else cleared_text(data.reason)
         else:
             decision = on_flag(latest, flag)
-        why = cleared_text(data.reason) if isinstance(data, FlagCleared) else None
         change = _change(decision, latest, flag, one, policies, why=why)
         if change is not None:
             changes.add(change)

@@ -225,10 +225,17 @@ def facts(visitor: Visitor, warning: Warning) -> list[tuple[str, str]]:
         (t(f"发出 {moment(warning.raised_at)}", f"raised {moment(warning.raised_at)}"), ""),
         (t(f"第 {warning.episode} 次", f"episode {warning.episode}") if warning.episode > 1 else "",
          visitor.text(COUNTED["episode"])),
-        (t("依据已消失，待经办人了结", "its reason fell away; whoever has it settles it")
-         if warning.open and warning.cleared_at else "", ""),
+        (_fell_away(visitor, warning), ""),
     ]  # fmt: skip
     return [(fact, tip) for fact, tip in parts if fact]
+
+
+def _fell_away(visitor: Visitor, warning: Warning) -> str:
+    if not warning.open or not warning.cleared_at:
+        return ""
+    if warning.state == "raised":
+        return visitor.t("依据已消失，仍须有人查看", "its reason fell away; somebody still has to look at it")
+    return visitor.t("依据已消失，待经办人了结", "its reason fell away; whoever has it settles it")
 
 
 def counted(visitor: Visitor, warning: Warning) -> str:

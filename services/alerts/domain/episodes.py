@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     STILL_DISCARDED = "still_discarded"
     CLEARED = "cleared"
     CLEARED_WHILE_HANDLED = "cleared_while_handled"
-    CLEARED_INTO_SILENCE = "cleared_into_silence"
+    CLEARED_INTO_DISCARDED = "cleared_into_discarded"
     NOTHING_TO_CLEAR = "nothing_to_clear"
 
 
@@ -45,7 +45,7 @@ def on_flag(latest: Warning | None, flag: Flag) -> Decision:
     if latest.open:
         if flag.at < latest.flag.at:
             return Decision("nothing", Outcome.STALE)
-        if _same(latest.flag, flag):
+        if _same(latest.flag, flag) and latest.cleared_at is None:
             return Decision("nothing", Outcome.SAME)
         return Decision("update", Outcome.MORE)
     if flag.at <= latest.flag.at or not _more_behind_it(latest.flag, flag):
@@ -68,18 +68,20 @@ def on_group(latest: Warning | None, flag: Flag, *, entered: bool) -> Decision:
     return Decision("raise", Outcome.RETURNED) if worth else Decision("nothing", Outcome.STILL_DISCARDED)
 
 
-def on_cleared(latest: Warning | None, flag: Flag, *, silenced: bool = False) -> Decision:
+def on_cleared(latest: Warning | None, flag: Flag, taker: Warning | None = None) -> Decision:
     """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it.
 
-    `silenced`: its matter went into one that has no open warning of the kind, because staff discarded it there. A warning
-    that nobody has looked at does not end by that; it stays, and says where the matter went.
+    `taker`: the newest warning, of the same kind, of the matter that took this one in, where one did. Was it discarded, the
+    flag that now counts both may never be heard of again, so a warning that nobody has looked at does not end by that.
     """
     if latest is None or not latest.open or flag.at < latest.flag.at:
         return Decision("nothing", Outcome.NOTHING_TO_CLEAR)
     if latest.cleared_at is not None:
         return Decision("nothing", Outcome.SAME)
+    if latest.state == "raised" and taker is not None and taker.state == "discarded":
+        return Decision("update", Outcome.CLEARED_INTO_DISCARDED)
     if latest.state == "raised" and latest.kind != "life_safety":
-        return Decision("update", Outcome.CLEARED_INTO_SILENCE) if silenced else Decision("cancel", Outcome.CLEARED)
+        return Decision("cancel", Outcome.CLEARED)
     return Decision("update", Outcome.CLEARED_WHILE_HANDLED)
 
 

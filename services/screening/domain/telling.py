@@ -55,7 +55,7 @@ class Telling:
             self._retract(fid, before[fid], out)
         for fid, (history, episode) in now.items():
             self._compare(fid, history, episode, out)
-        out.notices.sort(key=_turn)
+        out.notices.sort(key=lambda n: (ORDER[n.flag.kind] > 0, n.at, ORDER[n.flag.kind], n.flag.id))
 
     def _compare(self, fid: str, history: History, episode: Episode, out: Outcome) -> None:
         state = history.state
@@ -114,10 +114,3 @@ class Telling:
 
 def _distinct(episode: Episode, told: Told) -> int:
     return int(episode.finding.observed) if episode.kind == "collective_risk" else told.flag.distinct
-
-
-def _turn(notice: Notice) -> tuple[bool, datetime, int, bool, str]:
-    """Life safety before all; a matter that took in another speaks before that one's flag of the kind is taken back."""
-    kind = ORDER[notice.flag.kind]
-    taken_in = notice.what == "cleared" and notice.flag.reason.startswith("merged:")
-    return kind > 0, notice.at, kind, taken_in, notice.flag.id

@@ -69,17 +69,6 @@ def test_the_newest_matter_of_the_county_keeps_its_name_at_the_moment_of_the_mer
     assert [(flag.title, flag.headcount, len(flag.petitions)) for flag in told] == [(GARAGE, 9, 2)]
 
 
-@pytest.mark.parametrize("kept", ["p00000", "p00100"])
-def test_what_takes_in_speaks_before_what_was_taken_in_is_cleared(kept):
-    engine = county()
-    engine.apply([of(1, n, minutes=n) for n in LARGE] + [of(0, n, minutes=60 + n) for n in SMALL])
-    [gone] = {"p00000", "p00100"} - {kept}
-    one, other = engine.placed[kept].matter, engine.placed[gone].matter
-    out = engine.apply([Decision("d", "merge", START, one, "officer", "同一事项", other=other)])
-    told = [(notice.what, notice.flag.matter) for notice in out.notices if notice.flag.kind == "collective_risk"]
-    assert told == [("updated", one), ("cleared", other)]
-
-
 def test_what_was_split_off_can_be_merged_back_at_once():
     engine = county()
     engine.apply([of(0, n, minutes=n) for n in range(4)])
