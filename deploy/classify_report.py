@@ -84,16 +84,21 @@ def measure(
         contradicted.append(
             {int(row): Doubt(int(row), str(names[answers[row]]), round(float(confidence[row]), 4)) for row in wrong}
         )
-    first, *others = contradicted
-    doubts = [doubt for row, doubt in first.items() if all(doubt.answer == _answer(other, row) for other in others)]
-    doubts.sort(key=lambda doubt: (-doubt.confidence, doubt.row))
+    doubts = _in_all(contradicted)
     figures["doubtful_labels"] = len(doubts)
     figures["seconds"] = round(time.perf_counter() - started, 1)
     return figures, doubts
 
 
-def _answer(contradicted: dict[int, Doubt], row: int) -> str | None:
-    return contradicted[row].answer if row in contradicted else None
+def _in_all(deals: list[dict[int, Doubt]]) -> list[Doubt]:
+    """Doubts that every deal has with the same answer, each with its lowest confidence; the most certain first."""
+    first, *others = deals
+    doubts = []
+    for row, doubt in first.items():
+        again = [other[row] for other in others if row in other and other[row].answer == doubt.answer]
+        if len(again) == len(others):
+            doubts.append(min([doubt, *again], key=lambda one: one.confidence))
+    return sorted(doubts, key=lambda doubt: (-doubt.confidence, doubt.row))
 
 
 def like_texts(texts: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """`fengqiao classify`: train a category classifier on a labelled file, predict with it, measure it honestly."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -115,7 +115,14 @@ def _refuse(line: str) -> NoReturn:
 def _to_be_written(path: Path, option: str = "--out") -> None:
     if path.is_dir():
         _refuse(f"{option} {path} is a directory; name a file in it")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        _refuse(f"{option} {path}: {above} is a file, not a directory")
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _texts(path: Path | None) -> list[str]:
@@ -196,6 +203,7 @@ def predict_command(
         raise typer.Exit(2) from error
     rows = _usable(file, labelled=False)
     doubtful = 0
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     with Progress(console=err, transient=True) as bar, partial.open("w", encoding="utf-8") as written:
         task = bar.add_task("predict", total=len(rows))
@@ -234,7 +242,7 @@ def evaluate_command(
     doubtful: Annotated[
         Path | None,
         typer.Option(
-            help="also write the rows whose label the models contradict, for a second look: JSON lines, no texts"
+            help="also write the rows whose label the models contradict in every deal, for a second look: JSON lines, no texts"
         ),
     ] = None,
 ) -> None:
@@ -268,7 +276,7 @@ def evaluate_command(
     for table in tables(figures):
         out.print(table)
     if json_file is not None:
-        json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        _write(json_file, [json.dumps(figures, ensure_ascii=False, indent=2)])
     if doubtful is not None:
         lines = (
             {
@@ -279,4 +287,4 @@ def evaluate_command(
             }
             for doubt in doubts
         )
-        doubtful.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        _write(doubtful, (json.dumps(line, ensure_ascii=False) for line in lines))

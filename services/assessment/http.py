@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from services.assessment.reading import Question, Reading, RefusedError
 from services.assessment.views import obligation_view, scorecard_view, scorecards_csv
 from shared.access import Access, Principal, may, require
+from shared.directory_file import UNIT_CODE
 from shared.web import Problem
 
 StateName = Literal["pending", "due_soon", "breached", "met", "met_late", "excluded"]
 CodeName = Literal["REG_TRANSFER", "NOTIFY", "OBJECT", "HANDLE", "HANDLE_EXT", "REVIEW_ASK"]
-UnitCodeText = Annotated[str, Query(max_length=80)]
 
 
 def answer(body: Any) -> Response:
@@ -41,7 +41,7 @@ def _staff(reading: Reading, access: Access) -> APIRouter:
     async def obligations(
         principal: reader,
         *,
-        unit: UnitCodeText | None = None,
+        unit: Annotated[str | None, Query(pattern=UNIT_CODE)] = None,
         subtree: bool = False,
         jurisdiction: Annotated[str | None, Query(pattern=r"^[0-9]{6}$")] = None,
         state: StateName | None = None,

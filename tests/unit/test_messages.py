@@ -115,6 +115,15 @@ def test_xlsx_with_dates_and_numbers(tmp_path):
     assert message.submitted_at == datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("id", "numeric"), [(360100, True), ("360100", False), ("A-1", False)])
+def test_an_id_is_known_as_number_or_text_in_workbooks_and_json_lines(tmp_path, id, numeric):
+    lines = write(tmp_path / "m.jsonl", [ROW | {"id": id}])
+    book = sheet(tmp_path / "m.xlsx", [[id, "p", "2026-03-01", "噪音", "施工"]])
+    for path in (lines, book):
+        [row] = read_messages(path)
+        assert (row.id, row.numeric_id) == (str(id), numeric)
+
+
 def test_a_long_number_in_a_spreadsheet_is_not_guessed(tmp_path):
     (bad,) = read_messages(sheet(tmp_path / "m.xlsx", [[430102199001011234, "p", "2026-03-01", "噪音", "施工"]]))
     assert (bad.row, bad.code) == (2, "number-rounded")

@@ -145,6 +145,8 @@ async def test_staff_only(site: Site, path: str) -> None:
         ("/v1/obligations?cursor=WzEsMl0=", "cursor-invalid"),
         ("/v1/obligations?cursor=WyIyMDI2LTAxLTAxIiwieCJd", "cursor-invalid"),
         ("/v1/obligations?jurisdiction=37", None),
+        ("/v1/obligations?jurisdiction=３７９９１１", None),
+        ("/v1/obligations?unit=卫生局", None),
         (f"/v1/units/{BUREAU}/scorecard?from=2026-05-02&to=2026-05-01", "period-invalid"),
         (f"/v1/units/{BUREAU}/scorecard?from=2020-01-01", "period-invalid"),
         (f"/v1/units/{BUREAU}/scorecard?from=yesterday", None),

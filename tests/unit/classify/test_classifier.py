@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.classify_report import like_texts, measure, tables
+from deploy import classify_report
+from deploy.classify_report import Doubt, like_texts, measure, tables
 from shared.classifier import Calibration, TrainingError, clean, title_of, train
 from shared.classifier_file import ModelFileError, load, save
 from tests.unit.classify.samples import LABELS, TEXTS
@@ -200,6 +201,32 @@ class TestEvaluation:
         figures, _ = measure(TEXTS, LABELS, 3, [], 0, steps.append, deals=["by_group"])
         assert (len(steps), "by_row" in figures) == (3, False)
         assert [len(table.columns) for table in tables(figures)] == [2, 5]
+
+    def test_a_label_is_in_doubt_where_every_deal_answers_the_same_otherwise(self, monkeypatch):
+        names, labels = "abc", [*"aaabbcc"]
+        by_row = {0: ("b", 0.9), 1: ("b", 0.8), 2: ("c", 0.99), 4: ("c", 0.9)}
+        by_group = {0: ("b", 0.8), 1: ("b", 0.95), 2: ("b", 0.9)}
+
+        def measured(*otherwise, **more):
+            answered = iter(otherwise)
+
+            def models(texts, _labels, folds, *_):
+                scores = np.array([[name == label for name in names] for label in labels], dtype=np.float32)
+                confidence = np.full(len(texts), 0.9)
+                for row, (answer, sure) in next(answered).items():
+                    scores[row], confidence[row] = [answer == name for name in names], sure
+                for _, unseen in folds:
+                    yield unseen, scores[unseen], confidence[unseen]
+
+            monkeypatch.setattr(classify_report, "held_out_models", models)
+            texts = [f"{row} 说法各不相同" for row in range(len(labels))]
+            return measure(texts, labels, 2, [], 0, lambda _models: None, **more)
+
+        figures, doubts = measured(by_row, by_group)
+        assert doubts == [Doubt(0, "b", 0.8), Doubt(1, "b", 0.8)]
+        assert figures["doubtful_labels"] == 2
+        _, doubts = measured(by_row, deals=["by_row"])
+        assert [doubt.row for doubt in doubts] == [2, 0, 4, 1]
 
     def test_like_texts_share_a_group(self):
         texts = [

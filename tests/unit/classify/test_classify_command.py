@@ -133,6 +133,13 @@ def test_evaluate_refuses_a_directory_to_write_to_before_the_work(tmp_path: Path
     assert (result.exit_code, result.stderr.strip()) == (2, f"{option} {tmp_path} is a directory; name a file in it")
 
 
+def test_a_mistyped_input_leaves_no_folders_and_a_file_in_place_of_one_is_refused(tmp_path: Path, labelled: Path):
+    assert run("evaluate", tmp_path / "none.jsonl", "--json", tmp_path / "new" / "f.json").exit_code == 2
+    assert not (tmp_path / "new").exists()
+    result = run("train", labelled, "--out", labelled / "m.npz")
+    assert (result.exit_code, "is a file, not a directory" in result.stderr) == (2, True)
+
+
 def test_evaluate_lists_labels_that_are_contradicted_without_their_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
