@@ -30,10 +30,8 @@ def petitions(path: Path, mapping: Mapping[str, str] | None = None) -> tuple[lis
     return list(good.values()), bad
 
 
-def usable(
-    file: Path, mapping: Path | None, console: Console, *, strict: bool
-) -> tuple[list[Message], frozenset[str], int]:
-    """Messages, the ids that are numbers in the file, and how many rows were left out; these are told on `console`.
+def usable(file: Path, mapping: Path | None, console: Console, *, strict: bool) -> tuple[list[Message], int]:
+    """Messages, and how many rows were left out; these are told on `console`.
 
     Ends with 2 where the file cannot be read or no row of it be used, and with 1 where a row is left out and `strict`.
     """
@@ -55,4 +53,4 @@ def usable(
     if bad and strict:
         console.print("--strict: nothing was written", style="red", markup=False, highlight=False)
         raise typer.Exit(1)
-    return good, frozenset(row.id for row in good if row.numeric_id), len(bad)
+    return good, len(bad)

@@ -10,6 +10,7 @@ from shared.yamlfile import YamlDocument, read_yaml
 
 Lang = Literal["zh", "en"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
+COUNTY_CODE = r"^[0-9]{6}$"
 UNIT_CODE = r"^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})(\.[a-z][a-z0-9_]{1,59})?$"
 UnitCode = Annotated[str, StringConstraints(pattern=UNIT_CODE)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -21,6 +21,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, Val
 
 from shared.access import Principal
 from shared.clock import Clock
+from shared.directory_file import COUNTY_CODE
 from shared.mongo import ASCENDING, DuplicateKeyError, IndexModel, Mongo
 from shared.web import Problem
 
@@ -136,7 +137,7 @@ class _KeyRow(BaseModel):
 
     channel: str = Field(min_length=1, max_length=60)
     secret: Base64Bytes = Field(min_length=16, strict=False)
-    jurisdiction: str | None = Field(default=None, pattern=r"^[0-9]{6}$")
+    jurisdiction: str | None = Field(default=None, pattern=COUNTY_CODE)
 
 
 _ROWS: Final = TypeAdapter(dict[str, _KeyRow], config=ConfigDict(hide_input_in_errors=True))

@@ -53,8 +53,9 @@ def backtest(
         console.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
     with uncollected():
-        good, numbers, _ = usable(file, mapping, console, strict=strict)
+        good, _ = usable(file, mapping, console, strict=strict)
         runs = [_replay(console, good, path, name, jurisdiction, workers) for path, name in named]
+    numbers = frozenset(message.id for message in good if message.numeric_id)
     _write(out, [told.line(numbers) for told in runs[0].raised])
     if events is not None:
         _write(events, [told.line(numbers) | {"what": told.what, "flag": told.flag.id} for told in runs[0].told])

@@ -70,13 +70,13 @@ def link(
 ) -> None:
     """Link a file of messages into matters, in the order of event time, with the linker that screening runs."""
     console = Console(stderr=True, soft_wrap=True)
-    good, numbers, left_out = usable(file, mapping, console, strict=strict)
+    good, left_out = usable(file, mapping, console, strict=strict)
     found = matters_of(good, LinkConfig(window=timedelta(days=window)), jurisdiction, console)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     with part.open("wb") as lines:
         for message in good:
-            own = int(message.id) if message.id in numbers else message.id
+            own = int(message.id) if message.numeric_id else message.id
             lines.write(orjson.dumps({"id": own, "matter": found[message.id]}) + b"\n")
     part.replace(out)
     sizes = Counter(found.values())

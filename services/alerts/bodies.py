@@ -11,6 +11,7 @@ from services.alerts.domain.lifecycle import allowed
 from services.alerts.domain.warning import Measure, Step, Warning
 from services.alerts.ports import FlagRow, LogRow
 from shared.access import Principal
+from shared.directory_file import COUNTY_CODE
 from shared.instants import parse_instant
 from shared.web import Body
 
@@ -90,7 +91,7 @@ class SilenceBody(Body):
     ends_at: Instant
     starts_at: Instant | None = None
     kinds: Annotated[tuple[Code, ...], Field(max_length=20, strict=False)] = ()
-    jurisdiction: Annotated[str, Field(pattern=r"^[0-9]{6}$")] | None = None
+    jurisdiction: Annotated[str, Field(pattern=COUNTY_CODE)] | None = None
     unit: Code | None = None
     matter: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
@@ -100,7 +101,7 @@ class DrillBody(Body):
 
     kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
     level: Literal["I", "II", "III", "IV"] = "III"
-    jurisdiction: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+    jurisdiction: Annotated[str, Field(pattern=COUNTY_CODE)]
     scenario: Annotated[str, Field(min_length=1, max_length=200)]
     unit: Code | None = None
     town: Code | None = None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from services.assessment.reading import Question, Reading, RefusedError
 from services.assessment.views import obligation_view, scorecard_view, scorecards_csv
 from shared.access import Access, Principal, may, require
-from shared.directory_file import UNIT_CODE
+from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.web import Problem
 
 StateName = Literal["pending", "due_soon", "breached", "met", "met_late", "excluded"]
@@ -43,7 +43,7 @@ def _staff(reading: Reading, access: Access) -> APIRouter:
         *,
         unit: Annotated[str | None, Query(pattern=UNIT_CODE)] = None,
         subtree: bool = False,
-        jurisdiction: Annotated[str | None, Query(pattern=r"^[0-9]{6}$")] = None,
+        jurisdiction: Annotated[str | None, Query(pattern=COUNTY_CODE)] = None,
         state: StateName | None = None,
         obligation: CodeName | None = None,
         petition: Annotated[str | None, Query(max_length=100)] = None,

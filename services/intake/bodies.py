@@ -9,13 +9,13 @@ from pydantic import Field
 from services.intake.domain.identity import Identity
 from services.intake.domain.petition import TEXT_MAX, TITLE_MAX, Filing
 from services.intake.domain.steps import Step
-from shared.directory_file import UNIT_CODE
+from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.events import Level, Purpose
 from shared.web import Body, Instant
 
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
 Unit = Annotated[str, Field(pattern=UNIT_CODE)]
-County = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+County = Annotated[str, Field(pattern=COUNTY_CODE)]
 Town = Annotated[str, Field(pattern=r"^([0-9]{9}|[0-9]{12})$")]
 PetitionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,79}$")]

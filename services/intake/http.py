@@ -16,7 +16,7 @@ from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
 from services.intake.views import is_shown, list_view, public_view, staff_view
 from shared.access import Access, Principal, may, require
-from shared.directory_file import UNIT_CODE
+from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.instants import Instant
 from shared.web import Problem, idempotency_key, json_body, read_json
 
@@ -114,7 +114,7 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
     channels = Annotated[str | None, _one_of(intake.codes.channels)]
     topics = Annotated[str | None, _one_of(intake.codes.topics)]
     name = Annotated[str | None, Query(min_length=1, max_length=100)]
-    county = Annotated[str | None, Query(pattern=r"^[0-9]{6}$")]
+    county = Annotated[str | None, Query(pattern=COUNTY_CODE)]
 
     async def shown(petition_id: str, principal: Principal) -> Record:
         """The petition, or the same 404 whether it is not there or not theirs to see."""

@@ -14,6 +14,7 @@ from services.intake.handlers import Intake
 from services.intake.http import answer
 from services.intake.imports import MAX_ROWS, ImportDefaults, import_rows
 from shared.access import Principal
+from shared.directory_file import COUNTY_CODE
 from shared.messages import Kind, MessageFileError, kind_of, read_stream
 from shared.web import Problem, check_json
 
@@ -39,7 +40,7 @@ def imports_router(intake: Intake, channels: Channels) -> APIRouter:
         request: Request,
         principal: filer,
         channel: Annotated[str, Query(pattern="^[a-z][a-z0-9_]{1,59}$")],
-        jurisdiction: Annotated[str | None, Query(pattern="^[0-9]{6}$")] = None,
+        jurisdiction: Annotated[str | None, Query(pattern=COUNTY_CODE)] = None,
         mapping: Annotated[str | None, Query(max_length=4000, description='{"title": "留言主题"}')] = None,
     ) -> Response:
         """File every row of a JSONL, CSV or XLSX file of at most 20 MiB. Bad rows are reported, the others are filed.

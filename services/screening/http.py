@@ -16,12 +16,11 @@ from services.screening.domain.flags import KINDS
 from services.screening.handlers import Actor, Desk, NotFound, Refused, read_cursor
 from services.screening.ports import Wanted
 from shared.access import Access, Principal, may, require
-from shared.directory_file import UNIT_CODE
+from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.web import Problem, json_body, read_json
 
 NO_MATTER: Final = Problem(404, "matter-not-found", "there is no such matter")
 NO_FLAG: Final = Problem(404, "flag-not-found", "there is no such flag")
-_COUNTY: Final = r"^[0-9]{6}$"
 
 
 class Body(BaseModel):
@@ -59,7 +58,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     concerned = Annotated[Principal, Depends(require(access, "duty_officer", "unit", "leader"))]
     leader = Annotated[Principal, Depends(require(access, "duty_officer", "leader"))]
     page_size = Annotated[int, Query(alias="limit", ge=1, le=200)]
-    in_county = Annotated[str | None, Query(alias="jurisdiction", pattern=_COUNTY)]
+    in_county = Annotated[str | None, Query(alias="jurisdiction", pattern=COUNTY_CODE)]
     cursor = Annotated[str | None, Query(max_length=300)]
 
     def actor(principal: Principal) -> Actor:
@@ -158,7 +157,7 @@ def add_routes(app: FastAPI, desk: Desk, access: Access, rate_similar: str) -> N
     @app.get("/v1/similar")
     async def similar(
         request: Request,
-        jurisdiction: Annotated[str, Query(pattern=_COUNTY)],
+        jurisdiction: Annotated[str, Query(pattern=COUNTY_CODE)],
         title: Annotated[str, Query(min_length=1, max_length=200)],
         text: Annotated[str, Query(max_length=2000)] = "",
     ) -> Response:
