@@ -86,4 +86,7 @@ class Store(Protocol):
         """Petitions settled (replied, else closed) within [since, until)."""
 
     async def repeats(self, petitions: Collection[str]) -> Mapping[str, datetime]:
-        """Of these petitions, the first time each was taken up again by a new petition that joined it."""
+        """Of these petitions, the first time each was taken up again, once it was settled, by a new petition that joined it.
+
+        Accusations are never among the new ones: a count is a way to find one (Art. 30).
+        """

@@ -155,8 +155,21 @@ class MongoStore:
         """See `Store`."""
         if not petitions:
             return {}
+        settled: list[Document] = [{"$match": {"settled": {"$exists": True}}}, {"$project": {"settled": 1}}]
         pipeline: list[Document] = [
-            {"$match": {"joined": {"$in": list(petitions)}}},
+            {"$match": {"joined": {"$in": list(petitions)}, "restricted": {"$ne": True}}},
+            {"$project": {"joined": 1, "received": 1}},
+            {
+                "$lookup": {
+                    "from": PETITIONS,
+                    "localField": "joined",
+                    "foreignField": "_id",
+                    "pipeline": settled,
+                    "as": "of",
+                }
+            },
+            {"$unwind": "$of"},
+            {"$match": {"$expr": {"$gte": ["$received", "$of.settled"]}}},
             {"$group": {"_id": "$joined", "first": {"$min": "$received"}}},
         ]
         found = await self._mongo[PETITIONS].aggregate(pipeline).to_list(None)

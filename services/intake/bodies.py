@@ -56,7 +56,9 @@ class PetitionIn(Body):
     external_id: Annotated[Visible, Field(max_length=100)] | None = Field(
         default=None, description="the channel's own number, unique within the channel"
     )
-    joined: PetitionId | None = Field(default=None, description="a petition whose matter the filer chose to join")
+    joined: PetitionId | None = Field(
+        default=None, description="a petition whose matter the filer chose to join; not with purpose accusation"
+    )
     accused_unit: Unit | None = Field(default=None, description="with purpose accusation only")
 
     def filing(self) -> Filing:

@@ -249,14 +249,51 @@ async def test_confined_to_units_and_county(ledger: MemoryLedger) -> None:
     assert {BUREAU, REGISTRAR, "379912.petition_bureau"} <= await ledger.store.units()
 
 
+def settled(petition: str, *, on: str, kind: str = "replied") -> Story:
+    story = Story(petition)
+    story.filed("2026-03-01")
+    story("accepted", "2026-03-02")
+    story(kind, on)
+    return story
+
+
 async def test_repeats_of_settled_petitions(ledger: MemoryLedger) -> None:
     await ledger.take(
-        Story("P1").filed("2026-03-01"),
+        *settled("P1", on="2026-03-20").events,
+        *settled("P4", on="2026-04-01", kind="closed").events,
+        Story("P5").filed("2026-03-01"),
         Story("P2").filed("2026-04-02", joined="P1"),
         Story("P3").filed("2026-04-01", joined="P1"),
+        Story("P6").filed("2026-04-01", joined="P4"),
+        Story("P7").filed("2026-04-01", joined="P5"),
     )
-    assert await ledger.store.repeats(["P1", "P9"]) == {"P1": at("2026-04-01")}
+    repeats = await ledger.store.repeats(["P1", "P4", "P5", "P9"])
+    assert repeats == {"P1": at("2026-04-01"), "P4": at("2026-04-01")}
+    assert await ledger.store.repeats(["P4"]) == {"P4": at("2026-04-01")}
     assert await ledger.store.repeats([]) == {}
+
+
+async def test_who_joined_before_the_reply_does_not_hide_who_came_after_it(ledger: MemoryLedger) -> None:
+    await ledger.take(
+        *settled("P1", on="2026-03-20").events,
+        Story("P2").filed("2026-03-05", joined="P1"),
+        Story("P3").filed("2026-03-25", joined="P1"),
+        *settled("P4", on="2026-03-20").events,
+        Story("P5").filed("2026-03-05", joined="P4"),
+    )
+    assert await ledger.store.repeats(["P1", "P4"]) == {"P1": at("2026-03-25")}
+
+
+async def test_an_accusation_that_joined_is_no_repeat_for_anybody(ledger: MemoryLedger) -> None:
+    """The accused unit would find it in its own scorecard (Art. 30)."""
+    await ledger.take(
+        *settled("P1", on="2026-03-20").events,
+        Story("A1").filed("2026-03-23", joined="P1", purpose="accusation", accused_unit=BUREAU),
+        Story("A2").filed("2026-03-24", joined="P1", purpose="accusation"),
+    )
+    assert await ledger.store.repeats(["P1"]) == {}
+    await ledger.take(Story("P2").filed("2026-03-25", joined="P1"))
+    assert await ledger.store.repeats(["P1"]) == {"P1": at("2026-03-25")}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -110,9 +110,11 @@ class MemoryStore:
         ]
 
     async def repeats(self, petitions: Collection[str]) -> Mapping[str, datetime]:
+        facts = self._facts()
+        settled = {f.petition: f.settled for f in facts if f.petition in petitions and f.settled is not None}
         found: dict[str, datetime] = {}
-        for f in self._facts():
-            if f.joined in petitions and f.joined is not None:
+        for f in facts:
+            if f.joined in settled and f.joined is not None and not f.restricted and f.received >= settled[f.joined]:
                 found[f.joined] = min(f.received, found.get(f.joined, f.received))
         return found
 

@@ -140,8 +140,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "of the petitioners who answered, those who say it is not solved",
     ),
     "how_repeated": (
-        "期内办结的事项中，30日内又重复反映或重新办理的",
-        "of the petitions settled in the period, those repeated or reopened within 30 days",
+        "期内办结的事项中，办结后30日内又重复反映（检举控告不计）或重新办理的",
+        "of the petitions settled in the period, those repeated (accusations do not count) or reopened within 30 days of it",
     ),
     "how_extended": ("期内办结的事项中，延过期的", "of the petitions settled in the period, those extended"),
     "how_no_reply": (

@@ -87,6 +87,9 @@ def faults(filing: Filing, codes: CodeLists, *, now: datetime) -> Iterator[Refus
     yield from _people(filing, codes)
     if filing.accused_unit is not None and not filing.is_accusation:
         yield Refused("accused-without-accusation", "accused_unit goes with purpose accusation", field="accused_unit")
+    if filing.joined is not None and filing.is_accusation:
+        detail = "an accusation is filed by itself (Art. 30); leave joined out"
+        yield Refused("joined-with-accusation", detail, field="joined")
     submitted = filing.submitted_at or now
     if submitted > now + CLOCK_SKEW:
         yield Refused("submitted-in-future", "submitted_at lies in the future", field="submitted_at")

@@ -35,6 +35,8 @@ def petition(form: Mapping[str, str]) -> PetitionIn:
     """The body that the form stands for; raises `ValidationError` or `Problem`."""
     who = {name: form[name] for name in PERSONAL if form[name].strip()}
     body: dict[str, Any] = {name: form[name] for name in FIELDS if name not in PERSONAL and form[name].strip()}
+    if form["purpose"].strip() == "accusation":  # chosen for an appeal that became one: it is filed by itself (Art. 30)
+        body.pop("joined", None)
     raw = orjson.dumps({"channel": _CHANNEL, "title": "", "text": "", **body, "petitioner": who})
     check_json(raw)
     return PetitionIn.model_validate_json(raw, strict=True)

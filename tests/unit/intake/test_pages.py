@@ -361,6 +361,9 @@ async def test_similar_matters_are_offered_and_joining_is_a_choice(intake: Intak
         assert tables(intake).outbox[-1].data.joined == row
         accused = await send(web, purpose="accusation")
         assert accused.status_code == 201
+        became_one = await send(web, asked="yes", joined=row, purpose="accusation")
+        assert became_one.status_code == 201
+        assert tables(intake).outbox[-1].data.joined is None
     assert len(asked) == 2
 
 

@@ -217,6 +217,17 @@ async def test_a_filer_may_join_a_matter_of_the_same_county(client: httpx.AsyncC
         assert (await file(client, "k4", **changes)).json()["code"] == "joined-unknown"
 
 
+async def test_an_accusation_joins_nothing(client: httpx.AsyncClient, intake: Intake) -> None:
+    """Whoever counts what joined a matter would find it (Art. 30); the answer is the same whatever id was sent."""
+    known = (await file(client, "k1")).json()["petition_id"]
+    for number, joined in enumerate((known, "00000000-0000-4000-8000-000000000000")):
+        accused = {"purpose": "accusation", "accused_unit": "379911.construction_bureau"}
+        answer = await file(client, f"a{number}", joined=joined, **accused)
+        assert (answer.status_code, answer.json()["code"]) == (422, "joined-with-accusation")
+        assert answer.json()["errors"][0]["field"] == "joined"
+    assert len(tables(intake).petitions) == 1
+
+
 async def test_a_topic_is_proposed_where_none_was_sent() -> None:
     intake = make_intake(propose=lambda title, text: Proposal("labour_dispute", sure=True))
     async with client_of(make_app(intake)) as client:
