@@ -159,6 +159,11 @@ def _obligation(
     )
 
 
+def _direct(rules: Rules, filed: Step) -> bool:
+    """The unit itself received it (Art. 23 para. 2). Where none is named somebody has to find it, as for any petition."""
+    return filed.channel in rules.direct_channels and bool(filed.unit)
+
+
 def _after(steps: Sequence[Step], start: Step, kinds: frozenset[str]) -> Step | None:
     return next((s for s in steps if s.kind in kinds and s.at >= start.at), None)
 
@@ -170,7 +175,7 @@ def _transfer(life: Life, book: Rulebook) -> Iterator[Obligation]:
     filed = life.filed
     rules = None if filed is None else _rules(book, life, filed)
     clock = None if rules is None else rules.clocks.get(REG_TRANSFER)
-    if filed is None or rules is None or clock is None or filed.channel in rules.direct_channels:
+    if filed is None or rules is None or clock is None or _direct(rules, filed):
         return
     unit = f"{life.jurisdiction}.{rules.registrar}"
     if filed.channel in rules.not_petitions:
@@ -212,9 +217,9 @@ def _hops(life: Life, book: Rulebook) -> Iterator[Step]:
     """
     holder = ""
     for step in life.steps:
-        if step.kind == "filed" and step.unit:
+        if step.kind == "filed":
             rules = _rules(book, life, step)
-            if rules is not None and step.channel in rules.direct_channels:
+            if rules is not None and _direct(rules, step):
                 holder = step.unit
                 yield step
         elif step.kind == "assigned" and step.unit != holder:

@@ -128,6 +128,20 @@ class TestNotice:
         assert found["NOTIFY"].unit == BUREAU
         assert found["NOTIFY"].due == date(2026, 3, 16)
 
+    def test_received_over_a_direct_channel_by_no_unit_it_is_transferred_as_any_petition(self) -> None:
+        story = Story()
+        story.filed("2026-03-01", channel="dept_website")
+        found = worked(story)
+        assert set(found) == {"REG_TRANSFER"}
+        assert (found["REG_TRANSFER"].unit, found["REG_TRANSFER"].due) == (REGISTRAR, date(2026, 3, 16))
+        assert found["REG_TRANSFER"].state(at("2026-03-17")) == "breached"
+        story("assigned", "2026-03-05")
+        found = worked(story)
+        assert found["REG_TRANSFER"].state(at("2026-03-17")) == "met"
+        assert (found["NOTIFY"].unit, found["NOTIFY"].due) == (BUREAU, date(2026, 3, 20))
+        assert found["NOTIFY"].derivation.en.startswith("received on transfer 03-05")
+        assert found["OBJECT"].due == date(2026, 3, 12)
+
     def test_written_notice_ends_it_on_the_day_it_was_given(self) -> None:
         story = Story()
         story.filed("2026-03-01")
