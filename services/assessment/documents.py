@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.assessment.domain.facts import Facts
 from services.assessment.domain.ledger import Held, Row
 from services.assessment.domain.life import Step
-from services.assessment.domain.obligations import Obligation
+from services.assessment.domain.obligation import Obligation
 from services.assessment.domain.rules import Text
 
 _STEP: Final = {f.name: f.default for f in fields(Step)}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.assessment.domain.life import BEIJING, Step, life_of
-from services.assessment.domain.obligations import Obligation, obligations
+from services.assessment.domain.obligation import Obligation
+from services.assessment.domain.obligations import obligations
 from services.assessment.domain.rules import Rulebook
 from services.assessment.steps import UnusableError, step_of
 from shared.events import InvalidEvent, decode

@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 from services.assessment.domain.facts import Facts, facts_of
 from services.assessment.domain.life import Step, life_of
-from services.assessment.domain.obligations import Obligation, obligations
+from services.assessment.domain.obligation import Obligation
+from services.assessment.domain.obligations import obligations
 from services.assessment.domain.rules import WINDOWS, Rulebook, Text
 
 FindingKind = Literal["due_soon", "breached", "met", "withdrawn"]

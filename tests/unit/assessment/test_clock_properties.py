@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain.life import Step, day_of, life_of
-from services.assessment.domain.obligations import STATES, Obligation, obligations
+from services.assessment.domain.obligation import STATES, Obligation
+from services.assessment.domain.obligations import obligations
 from services.assessment.policy import load_rules
 from services.assessment.steps import step_of
 from shared.events import InvalidEvent, decode, encode

@@ -6,7 +6,8 @@ from datetime import date
 import pytest
 
 from services.assessment.domain.life import Life, Step, life_of
-from services.assessment.domain.obligations import Obligation, obligations
+from services.assessment.domain.obligation import Obligation
+from services.assessment.domain.obligations import obligations
 from services.assessment.domain.rules import Clock, count
 from services.assessment.policy import load_rules, working_day
 from tests.support.lifecycle import BUREAU, HEALTH, REGISTRAR, Story, at

@@ -1,0 +1,108 @@
+"""Handling (Art. 34): the sixty days of an accepted petition, its one extension, a second round after reopening."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from services.assessment.domain.life import Life, Step, day_of
+from services.assessment.domain.obligation import Obligation, exempt, first_after, line_of, made, rules_of, running
+from services.assessment.domain.rules import HANDLE, HANDLE_EXT, NOTHING, Clock, Rulebook, Rules, Text
+
+
+def handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
+    """The rounds of handling, each from an acceptance or a reopening to the written opinion."""
+    filed = life.filed
+    accepted = next((s for s in life.steps if s.kind == "accepted"), None)
+    if accepted is None:
+        return
+    start, word, may_extend = accepted, "accepted", True
+    while True:
+        rules = rules_of(book, life, start)
+        clock = None if rules is None else rules.clocks.get(HANDLE)
+        if rules is None or clock is None:
+            return
+        reason = _no_period(rules, accepted, filed)
+        if reason is not None:
+            yield exempt(life, HANDLE, clock, start, accepted.unit, reason)
+            return
+        replied = first_after(life.steps, start, frozenset({"replied"}))
+        unit = _handler(life, start, replied)
+        base = running(life, book, HANDLE, clock, start, word, unit, replied)
+        extension = _extension(life, book, rules, clock, base, start, word, replied) if may_extend else None
+        void = _void_extensions(life, start, replied, extension)
+        if void is not NOTHING:
+            base = replace(base, derivation=base.derivation + void)
+        if extension is None:
+            yield base
+        else:
+            may_extend = False
+            done = replied is not None and not base.late
+            unused = Text("原期限内已办结，未用延期", "answered before the extension was needed")
+            yield base if done else replace(base, excluded=Text("已依法延期", "extended under Art. 34"))
+            yield replace(extension, excluded=unused) if done else extension
+        reopened = None if replied is None else first_after(life.steps, replied, frozenset({"reopened"}))
+        if reopened is None or reopened.at <= start.at:
+            return
+        start, word = reopened, "reopened"
+
+
+def _no_period(rules: Rules, accepted: Step, filed: Step | None) -> Text | None:
+    if rules.handle_routes and accepted.route not in rules.handle_routes:
+        return Text(
+            f"按第31条导入其他程序（{accepted.route}），适用该程序的期限",
+            f"another procedure of Art. 31 ({accepted.route}): its own period applies",
+        )
+    if filed is not None and rules.handle_purposes and filed.purpose not in rules.handle_purposes:
+        return Text("非申诉求决类事项，不适用60日期限", "no appeal: the 60 days do not apply (Arts 29, 30)")
+    return None
+
+
+def _handler(life: Life, start: Step, replied: Step | None) -> str:
+    """Who answers: the unit that accepted last before the reply. Accepting again moves the duty, never the date."""
+    held = start.unit
+    for step in life.steps:
+        if step.kind == "accepted" and step.at >= start.at and (replied is None or step.at <= replied.at):
+            held = step.unit
+    return held
+
+
+def _extension(
+    life: Life,
+    book: Rulebook,
+    rules: Rules,
+    clock: Clock,
+    base: Obligation,
+    start: Step,
+    word: str,
+    replied: Step | None,
+) -> Obligation | None:
+    """The first extension decided while the period ran, with approver and the reason told. Others count for nothing."""
+    ext = rules.clocks.get(HANDLE_EXT)
+    if ext is None or base.due is None:
+        return None
+    for step in life.steps:
+        in_time = start.at <= step.at and day_of(step.at) <= base.due
+        if step.kind != "extended" or not in_time or not step.approver or step.told is None:
+            continue
+        days = min(step.days, ext.days)
+        first = day_of(start.at)
+        deadline = book.deadline(first, clock, days)
+        text = line_of(book, word, first, clock, deadline, days)
+        row = made(life, HANDLE_EXT, ext, step, base.unit, deadline, text, replied)
+        return replace(row, approver=step.approver)
+    return None
+
+
+def _void_extensions(life: Life, start: Step, replied: Step | None, extension: Obligation | None) -> Text:
+    """Extensions of this round that moved nothing: after the deadline, a second one, without approver."""
+    void = [
+        day_of(s.at).isoformat()
+        for s in life.steps
+        if s.kind == "extended" and s.at >= start.at and (replied is None or s.at <= replied.at)
+        if extension is None or s.id != extension.cause
+    ]
+    if not void:
+        return NOTHING
+    zh, en = "、".join(void), ", ".join(void)
+    return Text(f"；{zh} 的延期决定不符合第34条，不计", f"; the extension of {en} does not count (Art. 34)")
