@@ -135,8 +135,15 @@ class Mongo:
         """Close the connections."""
         self._client.close()
 
-    async def ensure_indexes(self, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
-        """Create what is missing; existing collections and indexes are left as they are."""
+    async def ensure_indexes(
+        self, indexes: Mapping[str, Sequence[IndexModel]], retired: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """Create what is missing, drop those of an earlier version by name; others are left as they are."""
+        for collection, names in (retired or {}).items():
+            there = await self._database[collection].index_information()
+            for name in names:
+                if name in there:
+                    await self._database[collection].drop_index(name)
         existing = set(await self._database.list_collection_names())
         for collection, models in indexes.items():
             if collection not in existing:

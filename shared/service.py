@@ -84,6 +84,7 @@ class Service:
         self._stops: list[Work] = []
         self._warnings: list[Callable[[], str | None]] = []
         self._indexes: dict[str, list[IndexModel]] = {}
+        self._retired: dict[str, tuple[str, ...]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._connected = False
         self._began = time.monotonic()
@@ -119,8 +120,11 @@ class Service:
         """Run `work` every `seconds`; with a lease only one of several instances does, and the next when it ends."""
         self._tickers.append((name, seconds, work, leased))
 
-    def indexes(self, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
-        """Declare collections and their indexes; they are made at start where missing."""
+    def indexes(
+        self, indexes: Mapping[str, Sequence[IndexModel]], retired: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """Declare collections and their indexes, made at start where missing, and names of those that are no longer wanted."""
+        self._retired |= retired or {}
         for collection, models in indexes.items():
             self._indexes.setdefault(collection, []).extend(models)
 
@@ -186,7 +190,7 @@ class Service:
         ended = await self.mongo.end_orphans()
         if ended:
             log.warning("orphans_ended", count=ended)
-        await self.mongo.ensure_indexes(self._indexes)
+        await self.mongo.ensure_indexes(self._indexes, self._retired)
 
     async def _start_broker(self) -> None:
         try:

@@ -19,7 +19,7 @@ from services.alerts.http_documents import document_routes
 from services.alerts.http_more import more_routes
 from services.alerts.policy import load_escalations, load_plans
 from services.alerts.settings import Settings
-from services.alerts.store import INDEXES, MongoStore
+from services.alerts.store import INDEXES, RETIRED, MongoStore
 from services.alerts.stream import Hub
 from services.alerts.timing import fire_due
 from shared import web
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     access = Access.of(settings, service.clock, units)
     hub = Hub(store, queue=settings.stream_queue)
 
-    service.indexes(INDEXES)
+    service.indexes(INDEXES, RETIRED)
     service.consume(FLAGS, FlagProcessor(store, escalations.policies))
     service.consume(FINDINGS, FindingProcessor(store, escalations.policies))
     service.mongo.on_commit(hub.wake)

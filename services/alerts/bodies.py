@@ -134,7 +134,7 @@ _FLAG = TypeAdapter(FlagRow)
 
 def show(warning: Warning, who: Principal | None = None) -> dict[str, Any]:
     """A warning as the API gives it: the domain's fields, what it stands on flattened, and what may be done now."""
-    body: dict[str, Any] = _WARNING.dump_python(warning, mode="json")
+    body: dict[str, Any] = _WARNING.dump_python(warning, mode="json", exclude={"standing"})
     flag = body.pop("flag")
     rule = {name: flag.pop(f"rule_{name}") for name in ("id", "version")}
     rule |= {name: flag.pop(name) for name in ("policy", "basis", "threshold", "observed", "margin")}

@@ -21,7 +21,7 @@ from services.alerts import labels, outward
 from services.alerts.domain.timers import delivery_wait
 from services.alerts.policy import Receiver
 from services.alerts.ports import Delivery, Store
-from shared.access import Principal
+from shared.access import Principal, Role
 from shared.clock import Clock
 from shared.directory import Directory
 from shared.events import derived_id
@@ -112,7 +112,8 @@ class Courier:
 
     async def _body(self, receiver: Receiver, row: Delivery) -> bytes | None:
         """The message as this receiver may have it; None when nothing of it may be sent there."""
-        scope = Principal(f"receiver.{row.receiver}", "leader", receiver.unit).scope(self._units)
+        role: Role = "unit" if receiver.unit else "leader"
+        scope = Principal(f"receiver.{row.receiver}", role, receiver.unit).scope(self._units)
         hidden = set()
         for id in row.warnings:
             warning = await self._store.get(id)

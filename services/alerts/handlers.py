@@ -14,6 +14,7 @@ from services.alerts.domain.plans import PlanBook, attach, tick
 from services.alerts.domain.silence import Silence, checked
 from services.alerts.domain.timers import Plan, Timer, after_change
 from services.alerts.domain.warning import Arrival, Change, Flag, Measure, Text, Warning, WorkPlan
+from services.alerts.labels import WHY
 from services.alerts.ports import Store, Tx
 from shared.access import PERMISSIONS, Principal, Scope
 from shared.clock import Clock
@@ -232,11 +233,23 @@ async def end_silence(desk: Desk, who: Principal, silence_id: str) -> Silence:
             return found
         ended = replace(found, ends_at=now, ended_by=who.account)
         await tx.put_silence(ended)
+        await _heard_again(tx, desk, who, found, now)
         await tx.set_timers(Plan(sooner=(Timer(f"unmute/{ended.id}", "unmute", ended.id, now),)))
         await tx.audit(actor=who.account, action="silence.end", object=ended.id, at=now)
         return ended
 
     return await desk.store.run(work)
+
+
+async def _heard_again(tx: Tx, desk: Desk, who: Principal, silence: Silence, now: datetime) -> None:
+    """Where one warning was silenced, its page stops saying so."""
+    warning = await tx.warning(silence.warning_id) if silence.warning_id else None
+    if warning is None or not warning.open or warning.silenced_until != silence.ends_at:
+        return
+    why = WHY["heard_again"]
+    act = Act("silence", who.account, now, f"{silence.id}/ended", why.en, why=why, payload=now)
+    change = apply(warning, act)
+    await tx.save([(change, after_change(change, desk.policies))])
 
 
 def _of_their_county(who: Principal, county: str | None) -> None:

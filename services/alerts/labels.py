@@ -100,6 +100,7 @@ ACTIONS: Final[dict[str, Text]] = {
 WHY: Final[dict[str, Text]] = {
     "escalate": Text("仍无人签收，已呼叫下一级", "nobody has acknowledged; the next in the chain is called"),
     "lapse": Text("到时无人确认仍在处置，重新呼叫", "nobody confirmed that it is in hand; the calls start again"),
+    "heard_again": Text("静默提前结束", "the silence was ended early"),
 }
 """Why the system itself did something."""
 CLEARED: Final[dict[str, Text]] = {

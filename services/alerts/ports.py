@@ -11,11 +11,10 @@ from services.alerts.domain.findings import FindingRow, Moved, Place
 from services.alerts.domain.notify import Told
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
-from services.alerts.domain.warning import Change, Text, Warning
+from services.alerts.domain.warning import Change, Key, Text, Warning
 from shared.access import Scope
 
 T = TypeVar("T")
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class FindingGroup:
 
     count: int
     petition_ids: tuple[str, ...]
-    jurisdiction: str
     basis: str
     derivation: Text
 

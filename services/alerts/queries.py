@@ -14,6 +14,7 @@ from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
 from services.alerts.handlers import Desk, Missing, visible
 from services.alerts.ports import Filter, FlagRow, LogRow
 from shared.access import Principal
+from shared.clock import BEIJING
 
 MAX_BOARD: Final = 1000
 
@@ -97,7 +98,7 @@ async def detail(desk: Desk, who: Principal, warning_id: str) -> Detail:
         warning=warning,
         log=tuple(await desk.store.log(warning_id)),
         flags=tuple(await desk.store.flags(warning_id)),
-        episodes=tuple(w for _, w in episodes if w.id != warning_id),
+        episodes=tuple(w for _, w in episodes if w.id != warning_id and w.key == warning.key),
         similar=tuple(alike[:5]),
     )
 
@@ -152,9 +153,9 @@ async def district(desk: Desk, who: Principal) -> District:
     now = desk.clock.now()
     warnings = await recent(desk, who, 30)
     heat = Counter((w.flag.town or "", w.flag.topic or "") for w in warnings)
-    hour = now.replace(minute=0, second=0, microsecond=0)
+    hour = now.astimezone(BEIJING).replace(minute=0, second=0, microsecond=0)
     hours = [hour - timedelta(hours=back) for back in range(23, -1, -1)]
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
     days = [day - timedelta(days=back) for back in range(29, -1, -1)]
     return District(
         heat=dict(heat),

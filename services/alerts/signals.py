@@ -13,10 +13,11 @@ from services.alerts.domain.escalation import Policies
 from services.alerts.domain.findings import FindingRow, Place
 from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
+from services.alerts.domain.standing import standing_of, together, with_flag, without
 from services.alerts.domain.timers import after_change
-from services.alerts.domain.warning import Change, Flag, Text, Warning
+from services.alerts.domain.warning import OF_PETITIONS, Change, Flag, Key, Standing, Text, Warning
 from services.alerts.labels import CLEARED, OBLIGATIONS, cleared_text
-from services.alerts.ports import FindingGroup, FlagRow, Key, Tx
+from services.alerts.ports import FindingGroup, FlagRow, Tx
 from shared.events import Event, FlagCleared, FlagData, ObligationData, ObligationWithdrawn, derived_id
 
 
@@ -74,23 +75,26 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
     fresh = {str(one.event.id): one for one in heard if str(one.event.id) not in seen}
     if not fresh:
         return []
-    keys = {(one.event.data.kind, one.event.data.matter) for one in fresh.values()}
-    keys |= {(one.event.data.kind, into) for one in fresh.values() if (into := _merged_into(one.event.data))}
+    flags = {id: flag_of(one.event.data) for id, one in fresh.items()}
+    keys = {flag.key for flag in flags.values()}
+    keys |= {key for id, one in fresh.items() if (key := _taker(one.event.data, flags[id]))}
     changes = Changes(await tx.latest(keys), policies)
     rows: list[FlagRow] = []
     for id, one in fresh.items():
         data: FlagData = one.event.data
-        flag = flag_of(data)
-        latest = changes.latest.get((flag.kind, flag.matter))
-        why = None
+        flag = flags[id]
+        latest = changes.latest.get(flag.key)
         if isinstance(data, FlagCleared):
-            taker = changes.latest.get((flag.kind, into)) if (into := _merged_into(data)) else None
+            taker = changes.latest.get(key) if (key := _taker(data, flag)) else None
             decision = on_cleared(latest, flag, taker)
-            kept = decision.outcome is Outcome.CLEARED_INTO_DISCARDED
-            why = CLEARED["merged_into_discarded"] if kept else cleared_text(data.reason)
+            change = _fewer(decision, latest, flag, one, policies, data.reason)
         else:
             decision = on_flag(latest, flag)
-        change = _change(decision, latest, flag, one, policies, why=why)
+            several = flag.kind in OF_PETITIONS
+            standing = with_flag(standing_of(latest), flag, data.petitioners) if several else ()
+            change = _change(
+                decision, latest, together(standing) if several else flag, one, policies, standing=standing
+            )
         if change is not None:
             changes.add(change)
         warning_id = change.warning.id if change else latest.id if latest else None
@@ -99,10 +103,22 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
     return await changes.save(tx)
 
 
-def _merged_into(data: FlagData) -> str | None:
-    """The matter that took in the one whose flag was cleared; screening writes `merged:ID` as the reason."""
+def _taker(data: FlagData, flag: Flag) -> Key | None:
+    """The warning of the matter that took in the one whose flag was cleared; screening writes `merged:ID` as the reason."""
     word, _, into = data.reason.partition(":") if isinstance(data, FlagCleared) else ("", "", "")
-    return into if word == "merged" and into else None
+    return replace(flag, matter=into).key if word == "merged" and into else None
+
+
+def _fewer(
+    decision: Decision, latest: Warning | None, flag: Flag, one: Heard, policies: Policies, reason: str
+) -> Change | None:
+    """The change after a flag was cleared: the warning ends, or goes on without it."""
+    if decision.outcome is not Outcome.ONE_CLEARED:
+        kept = decision.outcome is Outcome.CLEARED_INTO_DISCARDED
+        why = CLEARED["merged_into_discarded"] if kept else cleared_text(reason)
+        return _change(decision, latest, flag, one, policies, why=why)
+    left = without(standing_of(latest), flag.flag_id)
+    return _change(decision, latest, together(left), one, policies, standing=left)
 
 
 def _change(
@@ -113,8 +129,9 @@ def _change(
     policies: Policies,
     *,
     why: Text | None = None,
+    standing: tuple[Standing, ...] = (),
 ) -> Change | None:
-    """The change that a decision asks for; `why` is given where the flag was cleared."""
+    """The change that a decision asks for; `why` is given where it stands on nothing any more."""
     cause, at, trace = str(one.event.id), one.at, one.event.traceparent
     level = level_of(flag)
     policy = policies.choose(flag.kind, level).id
@@ -122,6 +139,7 @@ def _change(
         return raise_warning(
             flag,
             id=derived_id(cause, "warning", flag.kind, flag.matter),
+            standing=standing,
             level=level,
             at=at,
             cause=cause,
@@ -136,7 +154,8 @@ def _change(
         if decision.do == "update":
             act = replace(act, payload=NewFlag(latest.flag, latest.level, cleared=True))
         return apply(latest, act)
-    return apply(latest, Act("update", "system", at, cause, payload=NewFlag(flag, level, policy), traceparent=trace))
+    payload = NewFlag(flag, level, policy, standing=standing)
+    return apply(latest, Act("update", "system", at, cause, payload=payload, traceparent=trace))
 
 
 def _row(id: str, one: Heard, flag: Flag, warning_id: str | None, decision: Decision) -> FlagRow:
@@ -177,14 +196,18 @@ async def on_findings(tx: Tx, heard: Sequence[Heard], policies: Policies) -> lis
                     entered.add(place)
     if not touched:
         return []
-    changes = Changes(await tx.latest({(_KIND_OF_STATE[place.state], place.matter) for place in touched}), policies)
+    changes = Changes(await tx.latest({_key(place) for place in touched}), policies)
     for place, (row, one) in touched.items():
-        latest = changes.latest.get((_KIND_OF_STATE[place.state], place.matter))
+        latest = changes.latest.get(_key(place))
         group = await tx.finding_group(place)
         change = _finding_change(group, place, row, latest, one, policies, entered=place in entered)
         if change is not None:
             changes.add(change)
     return await changes.save(tx)
+
+
+def _key(place: Place) -> Key:
+    return _KIND_OF_STATE[place.state], place.matter, ""
 
 
 def _finding_change(
@@ -222,10 +245,10 @@ def _flag_of_group(group: FindingGroup, place: Place, one: Heard) -> Flag:
     en = f"{group.count} {many} {'overdue' if late else 'due soon'}: {owed.en}"
     veil = [place.accused_unit or "unknown"] if place.restricted else []
     return Flag(
-        flag_id=derived_id(kind, place.unit, place.obligation, *veil),
+        flag_id=derived_id(kind, place.owner, place.obligation, *veil),
         kind=kind,
         matter=place.matter,
-        jurisdiction=group.jurisdiction,
+        jurisdiction=place.jurisdiction,
         level="III" if late else "IV",
         at=one.event.data.at,
         title=zh,

@@ -38,8 +38,8 @@ KEEP_STREAM_S: Final = 7 * 24 * 3600
 INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     WARNINGS: [
         IndexModel(
-            [("kind", ASCENDING), ("matter", ASCENDING)],
-            name="one_open",
+            [("kind", ASCENDING), ("matter", ASCENDING), ("apart", ASCENDING)],
+            name="one_open_each",
             unique=True,
             partialFilterExpression={"open": True},
         ),
@@ -77,6 +77,8 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     ],
     HEADS: [],
 }
+RETIRED: Final = {WARNINGS: ("one_open",)}
+"""What `one_open_each` replaced: it allowed one open warning a matter and kind, also of kinds `EACH_ITS_OWN`."""
 
 
 class MongoStore:

@@ -11,8 +11,8 @@ from services.alerts.domain.findings import FindingRow, Moved, Place, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer, merged
-from services.alerts.domain.warning import Change, Text, Warning
-from services.alerts.ports import Delivery, FindingGroup, FlagRow, Key, StreamRow
+from services.alerts.domain.warning import Change, Key, Text, Warning
+from services.alerts.ports import Delivery, FindingGroup, FlagRow, StreamRow
 from services.alerts.rows import log_row, stream_row
 from shared import audit, outbox
 from shared.directory import Directory
@@ -46,10 +46,10 @@ class MongoTx:
         return codec.load_warning(found["warning"]) if found else None
 
     async def latest(self, keys: Collection[Key]) -> dict[Key, Warning]:
-        """The newest episode of each (kind, matter) that has one."""
+        """The newest episode of each key that has one."""
         if not keys:
             return {}
-        matters = sorted({matter for _, matter in keys})
+        matters = sorted({matter for _, matter, _ in keys})
         cursor = self._mongo[WARNINGS].find(
             {"matter": {"$in": matters}, "newest": True}, {"warning": 1}, session=self._session
         )
@@ -120,6 +120,7 @@ class MongoTx:
             "seq": row.seq,
             "kind": warning.kind,
             "matter": warning.matter,
+            "apart": warning.key[-1],
             "state": warning.state,
             "open": warning.open,
             "level": warning.level,
@@ -173,6 +174,7 @@ class MongoTx:
     async def finding_group(self, place: Place) -> FindingGroup:
         """A unit's petitions in one state for one obligation."""
         query: Document = {"unit": place.unit, "obligation": place.obligation, "state": place.state}
+        query["jurisdiction"] = place.jurisdiction
         veiled = {"restricted": True, "accused_unit": place.accused_unit}
         query |= veiled if place.restricted else {"restricted": {"$ne": True}}
         found = self._mongo[FINDINGS]
@@ -184,7 +186,6 @@ class MongoTx:
         return FindingGroup(
             count=count,
             petition_ids=tuple(row["petition_id"] for row in newest),
-            jurisdiction=first["jurisdiction"] if first else "",
             basis=first["basis"] if first else "",
             derivation=Text(**first["derivation"]) if first else Text("", ""),
         )

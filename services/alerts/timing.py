@@ -9,7 +9,7 @@ from typing import Final
 from services.alerts.domain.escalation import Policies, next_call
 from services.alerts.domain.lifecycle import Act, apply
 from services.alerts.domain.notify import GROUP_INTERVAL, Reason, Told, group_key, needs_telling, told_now, unmuted
-from services.alerts.domain.timers import Plan, Timer, after_change, flush_at, next_step_timer
+from services.alerts.domain.timers import Plan, Timer, after_change, chain_of, flush_at, next_step_timer
 from services.alerts.domain.warning import Warning
 from services.alerts.handlers import Desk, summary
 from services.alerts.labels import WHY, missed
@@ -63,8 +63,7 @@ async def _escalate(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> 
     if warning is None or call is None:
         return
     number = call.after
-    expected = f"{warning.id}/escalation/{number.run}.{number.policy}.{number.loop}.{number.step}"
-    if expected != timer.id:  # the chain was started again in the meantime
+    if not timer.id.startswith(chain_of(warning.id, number.run)):  # it was started again in the meantime
         return
     targets = ", ".join(call.targets)
     why = WHY["escalate"]

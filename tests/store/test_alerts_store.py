@@ -18,12 +18,12 @@ from services.alerts.handlers import Desk, Missing, Order, take
 from services.alerts.policy import load_escalations, load_plans
 from services.alerts.ports import Delivery, Filter, Store
 from services.alerts.signals import Heard, on_findings, on_flags
-from services.alerts.store import INDEXES, MongoStore
+from services.alerts.store import INDEXES, RETIRED, MongoStore
 from shared import audit, outbox
 from shared.access import Principal, Scope
 from shared.clock import FixedClock
 from shared.directory import directory
-from shared.mongo import Mongo
+from shared.mongo import IndexModel, Mongo
 from tests.support.alerts import AT, BUREAU, COUNTY, finding, flag
 from tests.support.memory_alerts import MemoryStore
 
@@ -76,6 +76,39 @@ async def test_a_flag_twice_is_one_warning_with_one_log_line_and_one_stream_row(
     assert len(await store.log(warning.id)) == 1
     assert [row.seq for row in await store.stream(0, 10)] == [1]
     assert [row.outcome for row in await store.flags(warning.id)] == ["first"]
+
+
+async def test_dangers_to_several_people_of_one_matter_are_open_side_by_side(store: Store) -> None:
+    dangers = [flag("m1", "life_safety", flag_id=f"f{n}", petitioners=n) for n in (1, 2)]
+    await flags_in(store, dangers[0])
+    await flags_in(store, dangers[1], dangers[0])
+    found = await all_warnings(store)
+    assert [(w.flag.flag_id, w.state) for w in found] == [("f2", "raised"), ("f1", "raised")]
+    await flags_in(store, flag("m1", "life_safety", what="updated", flag_id="f1", petitioners=3, minute=5))
+    newest, first = await all_warnings(store)
+    assert (newest.version, first.version) == (1, 2)
+
+
+async def test_visits_of_one_matter_are_kept_with_their_own_petitions(store: Store) -> None:
+    await flags_in(store, flag("m1", "cross_level_visit", flag_id="f1", petitioners=1))
+    await flags_in(store, flag("m1", "cross_level_visit", flag_id="f2", petitioners=2, minute=1))
+    [warning] = await all_warnings(store)
+    assert [one.flag.flag_id for one in warning.standing] == ["f1", "f2"]
+    assert warning.flag.petition_ids == ("m1-p0", "m1-p1")
+
+
+@pytest.mark.stack
+async def test_a_store_of_the_version_before_takes_a_second_danger(stack: Any, mongo_db_name: str) -> None:
+    mongo = Mongo(stack.mongo, mongo_db_name, app_name="store-test")
+    old = IndexModel([("kind", 1), ("matter", 1)], name="one_open", unique=True, partialFilterExpression={"open": True})
+    await mongo.ensure_indexes({**outbox.INDEXES, **INDEXES, "warnings": [old]})
+    store = MongoStore(mongo, directory())
+    await flags_in(store, flag("m1", "life_safety", flag_id="f1"))
+    for _ in range(2):
+        await mongo.ensure_indexes(INDEXES, RETIRED)
+    await flags_in(store, flag("m1", "life_safety", flag_id="f2", petitioners=1))
+    assert len(await all_warnings(store)) == 2
+    await mongo.close()
 
 
 async def test_updates_of_one_batch_are_one_change(store: Store) -> None:

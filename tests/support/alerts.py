@@ -103,13 +103,14 @@ def finding(
     started_by: str | None = None,
     renewal: int = 0,
     accused: str | None = None,
+    jurisdiction: str = COUNTY,
 ) -> Event:
     """A finding event, due so many days after `AT`; the same arguments give the same event."""
     at = AT + timedelta(minutes=minute)
     more = {"reason": EXTENDED} if state == "withdrawn" else {}
     data = _FINDINGS[state](
         petition_id=petition,
-        jurisdiction=COUNTY,
+        jurisdiction=jurisdiction,
         unit=unit,
         obligation=obligation,
         due=AT + timedelta(days=due),

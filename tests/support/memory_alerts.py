@@ -13,13 +13,12 @@ from services.alerts.domain.findings import FindingRow, Moved, Place, placed
 from services.alerts.domain.notify import Told, group_key
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
-from services.alerts.domain.warning import Change, Text, Warning
+from services.alerts.domain.warning import Change, Key, Text, Warning
 from services.alerts.ports import (
     Delivery,
     Filter,
     FindingGroup,
     FlagRow,
-    Key,
     LogRow,
     StreamRow,
     Tx,
@@ -126,7 +125,6 @@ class MemoryTx:
         return FindingGroup(
             count=len(rows),
             petition_ids=tuple(r.petition_id for r in newest),
-            jurisdiction=first.jurisdiction if first else "",
             basis=first.basis if first else "",
             derivation=first.derivation if first else Text("", ""),
         )

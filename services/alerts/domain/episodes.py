@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.alerts.domain.levels import level_of
+from services.alerts.domain.standing import followed, standing_of
 from services.alerts.domain.warning import LEVELS, Flag, Warning
 
 REOPEN_GROWTH: Final = 1.5
@@ -27,6 +28,7 @@ class Outcome(StrEnum):
     CLEARED = "cleared"
     CLEARED_WHILE_HANDLED = "cleared_while_handled"
     CLEARED_INTO_DISCARDED = "cleared_into_discarded"
+    ONE_CLEARED = "one_cleared"
     NOTHING_TO_CLEAR = "nothing_to_clear"
 
 
@@ -39,16 +41,17 @@ class Decision:
 
 
 def on_flag(latest: Warning | None, flag: Flag) -> Decision:
-    """Decide about a flag raised or updated, given the newest warning of its matter and kind."""
+    """Decide about a flag raised or updated, given the newest warning of its key."""
     if latest is None:
         return Decision("raise", Outcome.FIRST)
+    before = followed(latest, flag)
     if latest.open:
-        if flag.at < latest.flag.at:
+        if before is not None and flag.at < before.at:
             return Decision("nothing", Outcome.STALE)
-        if _same(latest.flag, flag) and latest.cleared_at is None:
+        if before is not None and _same(before, flag) and latest.cleared_at is None:
             return Decision("nothing", Outcome.SAME)
         return Decision("update", Outcome.MORE)
-    if flag.at <= latest.flag.at or not _more_behind_it(latest.flag, flag):
+    if before is not None and (flag.at <= before.at or not _more_behind_it(before, flag)):
         return Decision("nothing", Outcome.STALE)
     if latest.state == "discarded" and not _worth_another_look(latest, flag):
         return Decision("nothing", Outcome.STILL_DISCARDED)
@@ -69,15 +72,19 @@ def on_group(latest: Warning | None, flag: Flag, *, entered: bool) -> Decision:
 
 
 def on_cleared(latest: Warning | None, flag: Flag, taker: Warning | None = None) -> Decision:
-    """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it.
+    """Decide about a cleared flag: nobody took it up → cancelled; somebody has it → that person settles it; other flags of
+    the same warning hold → it goes on without this one.
 
     `taker`: the newest warning, of the same kind, of the matter that took this one in, where one did. Was it discarded, the
     flag that now counts both may never be heard of again, so a warning that nobody has looked at does not end by that.
     """
-    if latest is None or not latest.open or flag.at < latest.flag.at:
+    before = followed(latest, flag) if latest is not None and latest.open else None
+    if latest is None or before is None or flag.at < before.at:
         return Decision("nothing", Outcome.NOTHING_TO_CLEAR)
     if latest.cleared_at is not None:
         return Decision("nothing", Outcome.SAME)
+    if len(standing_of(latest)) > 1:
+        return Decision("update", Outcome.ONE_CLEARED)
     if latest.state == "raised" and taker is not None and taker.state == "discarded":
         return Decision("update", Outcome.CLEARED_INTO_DISCARDED)
     if latest.state == "raised" and latest.kind != "life_safety":
@@ -100,9 +107,11 @@ def _more_behind_it(old: Flag, new: Flag) -> bool:
 
 
 def _worth_another_look(latest: Warning, flag: Flag) -> bool:
+    before = followed(latest, flag)
     return (
         latest.protected
-        or flag.flag_id != latest.flag.flag_id
+        or before is None
+        or flag.flag_id != before.flag_id
         or LEVELS.index(level_of(flag)) < LEVELS.index(latest.level)
         or flag.size >= REOPEN_GROWTH * max(1, latest.flag.size)
     )

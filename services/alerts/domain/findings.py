@@ -22,13 +22,19 @@ class Place:
     unit: str
     obligation: str
     state: str
+    jurisdiction: str
     restricted: bool = False
     accused_unit: str | None = None
 
     @property
+    def owner(self) -> str:
+        """The unit, and for one that serves several counties the county too: who sees a county sees nothing of others."""
+        return self.unit if self.unit.startswith(f"{self.jurisdiction}.") else f"{self.unit}@{self.jurisdiction}"
+
+    @property
     def matter(self) -> str:
         """What its warning is about."""
-        own = f"unit:{self.unit}/{self.obligation}"
+        own = f"unit:{self.owner}/{self.obligation}"
         return f"{own}/accusation:{self.accused_unit or 'unknown'}" if self.restricted else own
 
 
@@ -66,7 +72,7 @@ class FindingRow:
     @property
     def place(self) -> Place:
         """Whose it is, and how far it has come."""
-        return Place(self.unit, self.obligation, self.state, self.restricted, self.accused_unit)
+        return Place(self.unit, self.obligation, self.state, self.jurisdiction, self.restricted, self.accused_unit)
 
     def same(self, other: FindingRow) -> bool:
         """Whether it is the same start of the clock; findings of an older writer do not name it."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.alerts.domain.levels import DONE_BY, restep, steps_for
-from services.alerts.domain.warning import Arrival, Change, Escalation, Flag, Step, Text, Warning, WorkPlan
+from services.alerts.domain.warning import Arrival, Change, Escalation, Flag, Standing, Step, Text, Warning, WorkPlan
 
 _HANDLE: Final = {
     "discard": "discarded",
@@ -164,6 +164,7 @@ def raise_warning(
     policy: str | None = None,
     actor: str | None = None,
     traceparent: str | None = None,
+    standing: tuple[Standing, ...] = (),
 ) -> Change:
     """A new warning, or a new episode after `previous`."""
     warning = Warning(
@@ -181,18 +182,20 @@ def raise_warning(
         drill=drill,
         escalation=Escalation(policy) if policy else None,
         steps=steps_for(level, flag.kind, at, owner=flag.responsible_unit),
+        standing=standing,
     )
     return Change(warning, "raise", actor, at, cause, traceparent=traceparent, chain_started=policy is not None)
 
 
 @dataclass(frozen=True)
 class NewFlag:
-    """Payload of `update`: the flag as it is now, its level, and the policy of that level."""
+    """Payload of `update`: the flag as it is now, its level, the policy of that level, and the flags that it stands for."""
 
     flag: Flag
     level: str
     policy: str | None = None
     cleared: bool = False
+    standing: tuple[Standing, ...] = ()
 
 
 def _run(warning: Warning) -> int:
@@ -223,6 +226,7 @@ def _update(warning: Warning, act: Act) -> Warning:
     changed = replace(warning, flag=new.flag, level=new.level, responsible_unit=unit)
     if new.cleared:
         return replace(changed, cleared_at=act.at)
+    changed = replace(changed, standing=new.standing)
     standing = warning.escalation
     if (
         standing

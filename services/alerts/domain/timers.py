@@ -106,8 +106,13 @@ def _escalation(change: Change, policies: Policies) -> list[Timer]:
     if due is None:
         return []
     at = due.after
-    id = f"{warning.id}/escalation/{at.run}.{at.policy}.{at.loop}.{at.step}"
+    id = f"{chain_of(warning.id, at.run)}{at.policy}.{at.loop}.{at.step}"
     return [Timer(id, "escalation", warning.id, due.at)]
+
+
+def chain_of(warning_id: str, run: int) -> str:
+    """What the ids of the timers of one run of a chain begin with. Where in the chain it stands may change with the file."""
+    return f"{warning_id}/escalation/{run}."
 
 
 def flush(change: Change) -> Timer:

@@ -18,6 +18,15 @@ LEVELS: Final = ("I", "II", "III", "IV")
 PROTECTED: Final = frozenset({"life_safety", "overdue", "reprisal_risk"})
 """Kinds that are never silenced, inhibited or grouped away (design §6)."""
 
+EACH_ITS_OWN: Final = frozenset({"life_safety", "reprisal_risk"})
+"""Kinds about one person's safety: each flag is a warning of its own, also where a matter has several."""
+
+OF_PETITIONS: Final = frozenset({"cross_level_visit", "over_representatives", "pending_elsewhere"})
+"""Kinds that screening flags petition by petition: those of one matter are one warning, which stands while one of them does."""
+
+Key = tuple[str, str, str]
+"""Kind, matter, and the flag's id where each is a warning of its own: no two open warnings have the same."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -71,9 +80,22 @@ class Flag:
     accused_unit: str | None = None
 
     @property
+    def key(self) -> Key:
+        """Which warning it belongs to."""
+        return self.kind, self.matter, self.flag_id if self.kind in EACH_ITS_OWN else ""
+
+    @property
     def size(self) -> float:
         """How much stands behind it: petitioners, heads, or petitions of a unit."""
         return max(self.observed, self.distinct_petitioners, self.headcount)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One of several flags that a warning stands on. The pseudonyms are there to count who came twice once; nobody sees them."""
+
+    flag: Flag
+    petitioners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +215,8 @@ class Warning:
     plan: AttachedPlan | None = None
     escalation: Escalation | None = None
     last_actor: str | None = None
+    standing: tuple[Standing, ...] = ()
+    """the flags that hold, for the kinds `OF_PETITIONS`; `flag` says them together"""
 
     @property
     def kind(self) -> str:
@@ -201,13 +225,13 @@ class Warning:
 
     @property
     def matter(self) -> str:
-        """The matter, or `unit:CODE/OBLIGATION` for a unit's deadlines."""
+        """The matter, or `unit:CODE/OBLIGATION` for a unit's deadlines (`CODE@COUNTY` where it serves several)."""
         return self.flag.matter
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """One open warning for each of these."""
-        return (self.flag.kind, self.flag.matter)
+        return self.flag.key
 
     @property
     def open(self) -> bool:

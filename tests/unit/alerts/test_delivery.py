@@ -165,6 +165,18 @@ async def test_an_accusation_is_never_sent_to_the_accused_or_below(bench, hook):
     }
 
 
+async def test_an_accusation_of_nobody_known_is_sent_to_no_unit(bench, hook):
+    await bench.hear(flag("m1", "life_safety", restricted=True, accused_unit=None))
+    about = ((await bench.one()).id,)
+    for receiver in ("town", "desk"):
+        await put(bench, receiver, about, receiver, warnings=[{"warning_id": about[0]}])
+    await bench.courier.deliver_due()
+    assert {name: bench.store.s.deliveries[name].status for name in ("town", "desk")} == {
+        "town": "withheld",
+        "desk": "sent",
+    }
+
+
 async def test_a_receiver_that_is_gone_from_the_file_is_said_and_waits(bench):
     await put(bench, "nobody")
     await bench.courier.deliver_due()

@@ -7,13 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from services.alerts import queries
 from services.alerts.domain.escalation import Call, Policies, Policy
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.notify import Reason, Told, inhibitor, needs_telling
 from services.alerts.domain.silence import Silence
-from services.alerts.handlers import Forbidden, silence
+from services.alerts.handlers import Forbidden, end_silence, silence
+from services.alerts.ports import Filter
 from services.alerts.timing import fire, fire_due
 from shared.access import Principal
+from shared.clock import BEIJING
 from tests.support.alerts import AT, finding, flag
 from tests.unit.alerts.desk import OFFICER, OTHER, Bench
 
@@ -45,6 +48,23 @@ async def test_the_chain_calls_in_order_never_early_and_ends():
         assert due <= at < due + 1
     log = [row.action for row in await bench.store.log((await bench.one()).id)]
     assert log.count("escalate") == 5
+
+
+@pytest.mark.parametrize("changed", ["renamed", "a step fewer", "another order"])
+async def test_the_calls_go_on_when_the_file_changes_under_an_open_warning(changed: str):
+    before = policies(loops=2)
+    call = before.policies["p"].calls
+    calls = {"renamed": call, "a step fewer": call[:1], "another order": call[::-1]}[changed]
+    id = "p2026" if changed == "renamed" else "p"
+    now = Policy(id, calls, loops=2, notify=("desk",))
+    bench = Bench(before)
+    await bench.hear(flag())
+    await bench.pass_time(minutes=6)
+    bench.desk = replace(bench.desk, policies=Policies("2", {id: now}, dict.fromkeys(before.by_level, id), {}))
+    told = len(bench.told("escalated"))
+    await bench.pass_time(hours=1)
+    assert len(bench.told("escalated")) > told
+    assert (await bench.one()).escalation.policy == id
 
 
 async def test_acknowledging_stops_the_chain_at_once():
@@ -216,6 +236,47 @@ async def test_a_silence_mutes_what_it_names_until_its_end():
     assert [d for d in bench.told() if "cross_level_risk" in d] != []
     await bench.pass_time(minutes=5)
     assert len([d for d in bench.told("first") if "collective_risk" in d]) == 1
+
+
+async def test_a_silence_that_is_ended_early_is_not_shown_any_more():
+    bench = Bench(policies())
+    await bench.hear(flag())
+    await bench.take(await bench.one(), "silence", reason="已知", until=AT + timedelta(hours=4))
+    [made] = bench.store.s.silences.values()
+    bench.clock.advance(minutes(1))
+    await end_silence(bench.desk, OFFICER, made.id)
+    warning = await bench.one()
+    assert warning.silenced_until == bench.clock.now()
+    last = (await bench.store.log(warning.id))[-1]
+    assert (last.actor, last.why.zh) == (OFFICER.account, "静默提前结束")
+    await end_silence(bench.desk, OFFICER, made.id)
+    assert (await bench.one()).version == warning.version
+
+
+async def test_each_county_has_a_warning_of_its_own_about_a_unit_that_serves_several():
+    bench = Bench(policies())
+    unit = "379900.education_bureau"
+    await bench.hear(
+        finding("p1", unit=unit, jurisdiction="379911"), finding("p2", unit=unit, jurisdiction="379912", minute=1)
+    )
+    await bench.hear(finding("p3", unit=unit, jurisdiction="379912", minute=2))
+    shown = {w.flag.jurisdiction: set(w.flag.petition_ids) for w in await bench.warnings()}
+    assert shown == {"379911": {"p1"}, "379912": {"p2", "p3"}}
+    await bench.hear(finding("p1", "met", unit=unit, jurisdiction="379911", minute=5))
+    states = {w.flag.jurisdiction: w.state for w in await bench.warnings()}
+    assert states == {"379911": "cancelled", "379912": "raised"}
+    for county in ("379911", "379912"):
+        officer = Principal("o3", "duty_officer", jurisdiction=county)
+        assert {w.flag.jurisdiction for w in (await queries.page(bench.desk, officer, Filter()))[0]} == {county}
+
+
+async def test_days_of_the_district_are_those_of_beijing():
+    bench = Bench(policies())
+    bench.clock.advance(timedelta(hours=17))  # two o'clock at night on 2 March in Beijing
+    await bench.hear(flag())
+    bench.clock.advance(timedelta(hours=4))
+    days = (await queries.district(bench.desk, OFFICER)).by_day
+    assert [(day.astimezone(BEIJING).day, number) for day, number in days[-2:]] == [(1, 0), (2, 1)]
 
 
 async def test_a_stale_finding_in_the_same_batch_is_not_taken_for_the_cause():
