@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,7 @@ MAX_ROWS: Final = 100_000
 PERSONAL: Final = ("name", "phone", "id_number", "address")
 WORDS: Final = ("purpose", "topic", "town", "level_presented", "accused_unit", "joined")
 COUNTS: Final = ("headcount", "representatives")
+_COUNT: Final = re.compile(r"\d{1,9}")
 
 
 @dataclass
@@ -102,7 +104,7 @@ def body_of(row: Message, defaults: ImportDefaults) -> dict[str, Any]:
         "petitioner_ref": row.petitioner or None,
         "external_id": more.get("external_id", row.id),
         **{name: more[name] for name in WORDS if name in more},
-        **{name: int(more[name]) if more[name].isdecimal() else more[name] for name in COUNTS if name in more},
+        **{name: int(more[name]) if _COUNT.fullmatch(more[name]) else more[name] for name in COUNTS if name in more},
     }
     who = {name: more[name] for name in PERSONAL if name in more}
     if who:
