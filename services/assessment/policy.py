@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import chinese_calendar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from services.assessment.domain.rules import CLOCKS, NOTHING, Clock, Instrument, Rulebook, Rules, Text
+from services.assessment.domain.rules import CLOCKS, NOTHING, ROUTES, Clock, Instrument, Rulebook, Rules, Text
 from shared.yamlfile import ConfigError, YamlDocument, read_yaml
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,59}$")]
@@ -140,6 +140,9 @@ def check_instrument(document: YamlDocument[InstrumentFile], documents: Sequence
         raise document.error(f"id {own.id!r} is used by two files", "id")
     if own.until is not None and own.until <= own.from_:
         raise document.error("until has to be after from", "until")
+    for route in sorted(own.handle_routes or ()):
+        if route not in ROUTES:
+            raise document.error(f"route {route!r} is not one of {', '.join(ROUTES)}", "handle_routes")
     for code, clock in own.clocks.items():
         if code not in CLOCKS:
             raise document.error(f"clock {code!r} is not one of {', '.join(CLOCKS)}", "clocks", code)

@@ -107,7 +107,7 @@ class StepIn(Body):
     from_unit: Unit | None = None
     method: Literal["transfer", "assign"] | None = None
     reasons: Words | None = None
-    route: Slug | None = None
+    route: Slug | None = Field(default=None, description="of the code list `route`; default: petition_procedure")
     notified_at: Instant | None = None
     days: int | None = Field(default=None, ge=1, le=30)
     approver: Account | None = None

@@ -16,7 +16,7 @@ from services.intake.domain.identity import basis, keyed_hash, pseudonym
 from services.intake.domain.masking import mask
 from services.intake.domain.petition import CodeLists, Filing, Refused, Registered, checked
 from services.intake.domain.routing import organ_for_accusation
-from services.intake.domain.steps import Step, advance
+from services.intake.domain.steps import Step, advance, check_values
 from services.intake.domain.texts import folded
 from services.intake.grouping import Group
 from services.intake.ports import (
@@ -89,6 +89,7 @@ class Intake:
             channels=tuple(channels),
             face_to_face=tuple(slug for slug, code in channels.items() if code.face_to_face),
             topics=tuple(units.topics),
+            routes=tuple(units.codes["route"]),
         )
         self._group: Group[Registration, Outcome] = Group(store.register)
 
@@ -274,6 +275,7 @@ class Intake:
         after, at, unit = advance(life, replace(step, fields=fields), now=self.clock.now())
         self._keep_from_accused(record, step, unit)
         data = step_data(step.type, life.petition_id, life.jurisdiction, at, unit, step.actor, fields)
+        check_values(step, routes=self.codes.routes)
         event = new_event(
             data,
             id=derived_id(life.petition_id, step.type, request),

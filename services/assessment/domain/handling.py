@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from services.assessment.domain.life import Life, Step, day_of
 from services.assessment.domain.obligation import Obligation, exempt, first_after, line_of, made, rules_of, running
 from services.assessment.domain.rules import HANDLE, HANDLE_EXT, NOTHING, Clock, Rulebook, Rules, Text
+
+_NO_APPEAL: Final = Text("非申诉求决类事项，不适用60日期限", "no appeal: the 60 days do not apply (Arts 29, 30)")
 
 
 def handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
@@ -22,9 +25,15 @@ def handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
         clock = None if rules is None else rules.clocks.get(HANDLE)
         if rules is None or clock is None:
             return
-        reason = _no_period(rules, accepted, filed)
-        if reason is not None:
-            yield exempt(life, HANDLE, clock, start, accepted.unit, reason)
+        if rules.elsewhere(accepted.route):
+            yield exempt(life, HANDLE, clock, start, accepted.unit, _other_procedure(accepted.route))
+            came_back = _accepted_here(life, book, start)
+            if came_back is None:
+                return
+            accepted, start, word = came_back, came_back, "accepted"
+            continue
+        if filed is not None and rules.handle_purposes and filed.purpose not in rules.handle_purposes:
+            yield exempt(life, HANDLE, clock, start, accepted.unit, _NO_APPEAL)
             return
         replied = first_after(life.steps, start, frozenset({"replied"}))
         unit = _handler(life, start, replied)
@@ -47,14 +56,19 @@ def handling(life: Life, book: Rulebook) -> Iterator[Obligation]:
         start, word = reopened, "reopened"
 
 
-def _no_period(rules: Rules, accepted: Step, filed: Step | None) -> Text | None:
-    if rules.handle_routes and accepted.route not in rules.handle_routes:
-        return Text(
-            f"按第31条导入其他程序（{accepted.route}），适用该程序的期限",
-            f"another procedure of Art. 31 ({accepted.route}): its own period applies",
-        )
-    if filed is not None and rules.handle_purposes and filed.purpose not in rules.handle_purposes:
-        return Text("非申诉求决类事项，不适用60日期限", "no appeal: the 60 days do not apply (Arts 29, 30)")
+def _other_procedure(route: str) -> Text:
+    return Text(
+        f"按第31条导入其他程序（{route}），适用该程序的期限",
+        f"another procedure of Art. 31 ({route}): its own period applies",
+    )
+
+
+def _accepted_here(life: Life, book: Rulebook, start: Step) -> Step | None:
+    """The acceptance by which a matter comes to the petition procedure that another procedure had (Art. 34)."""
+    for step in life.steps:
+        rules = rules_of(book, life, step) if step.kind == "accepted" and step.at >= start.at else None
+        if rules is not None and not rules.elsewhere(step.route):
+            return step
     return None
 
 

@@ -19,6 +19,15 @@ REVIEW_ASK: Final = "REVIEW_ASK"
 CLOCKS: Final = (REG_TRANSFER, "NOTIFY_DIRECT", "NOTIFY_TRANSFERRED", OBJECT, HANDLE, HANDLE_EXT, REVIEW_ASK)
 WINDOWS: Final = frozenset({OBJECT, REVIEW_ASK})
 """Rights that lapse, not duties that are broken: the time to object, the time to ask for a review."""
+ROUTES: Final = (
+    "judicial",
+    "arbitration",
+    "party_appeal",
+    "admin_procedure",
+    "duty_performance",
+    "petition_procedure",
+)
+"""The six of Art. 31, as the code list `route` of the directory has them."""
 CACHED: Final = 50_000
 """Entries a cache of days may hold before it is emptied."""
 
@@ -87,7 +96,15 @@ class Rules:
     not_petitions: frozenset[str] = frozenset()
     own_notice: frozenset[str] = frozenset()
     handle_routes: frozenset[str] = frozenset()
+    """none given: all of them"""
     handle_purposes: frozenset[str] = frozenset()
+
+    def elsewhere(self, route: str) -> bool:
+        """Whether a route of Art. 31 leads to another procedure with its own period.
+
+        A word that is none of the six leads nowhere: a slip of the pen takes nobody's sixty days (Art. 34).
+        """
+        return bool(self.handle_routes) and route in ROUTES and route not in self.handle_routes
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,12 @@ class Filing:
 
 @dataclass(frozen=True)
 class CodeLists:
-    """The slugs of the directory that a filing may use."""
+    """The slugs of the directory that a filing and its steps may use."""
 
     channels: Collection[str]
     face_to_face: Collection[str]
     topics: Collection[str]
+    routes: Collection[str]
 
 
 def checked(filing: Filing, codes: CodeLists, *, now: datetime) -> Filing:

@@ -5,7 +5,7 @@ There is no step that pauses or lengthens a clock as a sanction, and no state to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -129,3 +129,10 @@ def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, s
         done=life.done | {step.type},
     )
     return after, at, unit
+
+
+def check_values(step: Step, *, routes: Collection[str]) -> None:
+    """What a step's own fields may say, beyond their types; raises `Refused`."""
+    route = step.fields.get("route")
+    if route is not None and route not in routes:
+        raise Refused("route-unknown", f"one of: {', '.join(routes)}", field="route")

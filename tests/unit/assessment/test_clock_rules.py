@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from services.assessment.domain.rules import ROUTES
 from services.assessment.policy import ClockFile, InstrumentFile, load_rules
+from shared.directory import directory
 from shared.yamlfile import ConfigError
 
 NATIONAL = """
@@ -53,6 +55,7 @@ def test_an_overlay_replaces_its_clocks_from_its_day_in_its_places(tmp_path: Pat
         ("b", "{working_days: 5", "{working_days: 11", "may only shorten"),
         ("b", "id: over", "id: base", "used by two files"),
         ("b", "from: 2023-01-01", "from: 2023-01-01\nuntil: 2023-01-01", "after from"),
+        ("a", "clocks:", "handle_routes: [petition_procedures]\nclocks:", "is not one of judicial, arbitration"),
         ("b", "clocks:", "handle_routes: [arbitration]\nclocks:", "has clocks only"),
         ("a", "HANDLE: {days: 60", "HANDLE_EXT: {days: 31", "may not exceed 30"),
         ("a", "HANDLE: {days: 60", "HANDEL: {days: 60", "is not one of"),
@@ -69,6 +72,10 @@ def test_what_is_refused_names_the_line(tmp_path: Path, name: str, old: str, new
     with pytest.raises(ConfigError, match=said) as caught:
         load_rules(folder(tmp_path, **files))
     assert caught.value.line >= 1
+
+
+def test_the_routes_of_article_31_are_those_of_the_directory() -> None:
+    assert set(ROUTES) == set(directory().codes["route"])
 
 
 def test_two_national_files_at_once_are_refused(tmp_path: Path) -> None:

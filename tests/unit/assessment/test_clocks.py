@@ -232,6 +232,34 @@ class TestHandling:
         handle = worked(self.accepted(route="arbitration"))["HANDLE"]
         assert (handle.due, handle.state(at("2027-01-01"))) == (None, "excluded")
 
+    @pytest.mark.parametrize("route", ["petition_procedures", "", "Arbitration"])
+    def test_a_route_that_is_none_of_article_31_keeps_the_sixty_days(self, route: str) -> None:
+        assert worked(self.accepted(route=route))["HANDLE"].due == date(2026, 4, 30)
+
+    def test_reopened_and_taken_over_from_another_procedure_it_has_the_sixty_days(self) -> None:
+        story = self.accepted(route="judicial")
+        story("replied", "2026-03-10")
+        story("reopened", "2026-03-12")
+        assert "HANDLE#2" not in worked(story)
+        story("assigned", "2026-03-13", unit=HEALTH)
+        story("accepted", "2026-03-15", unit=HEALTH)
+        found = worked(story)
+        assert found["HANDLE"].excluded is not None
+        assert found["HANDLE"].due is None
+        assert (found["HANDLE#2"].unit, found["HANDLE#2"].due) == (HEALTH, date(2026, 5, 14))
+        assert found["HANDLE#2"].derivation.en.startswith("accepted 03-15 + 60 d")
+        story("replied", "2026-05-20", unit=HEALTH)
+        assert worked(story)["HANDLE#2"].state(at("2026-05-21")) == "met_late"
+        story("reopened", "2026-05-22", unit=HEALTH)
+        assert worked(story)["HANDLE#3"].derivation.en.startswith("reopened 05-22 + 60 d")
+
+    def test_another_procedure_after_the_first_starts_nothing(self) -> None:
+        story = self.accepted(route="judicial")
+        story("replied", "2026-03-10")
+        story("reopened", "2026-03-12")
+        story("accepted", "2026-03-15", route="arbitration")
+        assert "HANDLE#2" not in worked(story)
+
     def test_a_suggestion_has_no_such_period(self) -> None:
         story = Story()
         story.filed("2026-02-20", purpose="suggestion")

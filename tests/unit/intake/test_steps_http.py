@@ -137,6 +137,20 @@ async def test_what_the_law_asks_for_has_to_be_there(
     assert answer.json()["errors"][0]["field"] == missing
 
 
+@pytest.mark.parametrize("route", ["petition_procedures", "litigation"])
+async def test_a_route_is_one_of_article_31(
+    client: httpx.AsyncClient, petition: dict[str, str], intake: Intake, route: str
+) -> None:
+    answer = await step(client, petition, "accepted", route=route)
+    assert (answer.status_code, answer.json()["code"]) == (422, "route-unknown")
+    assert answer.json()["errors"][0]["field"] == "route"
+    assert answer.json()["detail"] == f"one of: {', '.join(intake.units.codes['route'])}"
+    assert len(tables(intake).outbox) == 1
+    for known in intake.units.codes["route"]:
+        assert known in answer.json()["detail"]
+    assert (await step(client, petition, "accepted", route="party_appeal")).status_code == 201
+
+
 @pytest.mark.parametrize("days", [0, 31, -1, 365])
 async def test_an_extension_has_at_most_thirty_days(
     client: httpx.AsyncClient, petition: dict[str, str], days: int

@@ -89,7 +89,7 @@ STORIES = {  # by what one of its deadlines says
     "不符合第34条": story(*ACCEPTED, ("extended", "2026-03-10"), ("extended", "2026-04-02"), ("replied", "2026-04-20")),
     "未用延期": story(*ACCEPTED, ("extended", "2026-03-10"), ("replied", "2026-03-20")),
     "非申诉求决": story(*ACCEPTED, filed={"purpose": "suggestion"}),
-    "第31条": story(*ACCEPTED, route="litigation"),
+    "第31条": story(*ACCEPTED, route="judicial"),
     "非信访人": story(("accepted", "2026-03-03"), filed={"channel": "inspection"}),
 }
 
