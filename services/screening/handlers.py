@@ -137,7 +137,10 @@ class Desk:
         }
 
     def similar(self, county: str, title: str, text: str, limit: int = 3) -> Document:
-        """Up to `limit` open matters that a draft resembles: the masked title of one petition of each, no person, no text."""
+        """Up to `limit` open matters that a draft resembles: the masked title of one petition of each, no person, no text.
+
+        Nothing is looked up while a batch is computed: the linker enters the draft to compare it, and takes it out again.
+        """
         held = self._screening.held(county)
         if held is None:
             return {"matters": [], "complete": False}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,13 +33,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Held:
-    """One county in memory. `moved`: monotonic time at which its newest event came, to let time pass when nothing comes."""
+    """One county in memory. `moved`: monotonic time at which its newest event came, to let time pass when nothing comes.
+    `busy`: a thread works on it, and nothing else may touch it meanwhile, not even to read.
+    """
 
     county: County
     version: int
     partition: int
     moved: float
     pending: Outcome | None = None
+    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -80,11 +84,12 @@ class Screening:
             plan = Plan()
             for name, events in by_county.items():
                 held = await self._hold(name, events[0].partition)
-                items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
-                traces = {str(r.event.data.petition_id): r.event for r in events}
-                out = await self._run(lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
-                held.moved = self._monotonic()
-                self._plan(plan, held, out, traces)
+                with self._whole(held):
+                    items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
+                    traces = {str(r.event.data.petition_id): r.event for r in events}
+                    out = await self._run(held, lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
+                    held.moved = self._monotonic()
+                    self._plan(plan, held, out, traces)
             return plan
 
     async def write(self, tx: Transaction, plan: Plan) -> Sequence[Event]:
@@ -101,9 +106,13 @@ class Screening:
             policies = self._policies()
             waiting = await self._store.inbox(list(self._held))
             for name, held in list(self._held.items()):
-                out = await self._due(held, waiting.get(name), policies)
-                if out or held.pending:
-                    await self._write_out(name, held, out)
+                try:
+                    with self._whole(held):
+                        out = await self._due(held, waiting.get(name), policies)
+                        if out or held.pending:
+                            await self._write_out(held, out)
+                except Stale:
+                    log.info("county_taken_over", county=name)
 
     async def _due(self, held: Held, inbox: Inbox | None, policies: Policies) -> Outcome:
         county = held.county
@@ -112,7 +121,7 @@ class Screening:
             if await self._store.version(county.county) != held.version:
                 return out  # a batch is on its way into the store: at the next tick
             if county.policies is not policies:
-                out.merge(await self._run(lambda: county.adopt(policies), INLINE + 1))
+                out.merge(await self._run(held, lambda: county.adopt(policies), INLINE + 1))
             if inbox is not None:
                 steps = [codec.step(row) for row in inbox.steps]
                 items: list[Item] = [step for step in steps if step.petition in county.placed]
@@ -131,27 +140,32 @@ class Screening:
         since = timedelta(seconds=self._monotonic() - held.moved)
         return newest + since - held.county.policies.at(newest).linking.lateness
 
-    async def _write_out(self, name: str, held: Held, out: Outcome) -> None:
+    async def _write_out(self, held: Held, out: Outcome) -> None:
         plan = Plan()
         self._plan(plan, held, out, {})
 
         async def work(tx: Transaction) -> None:
             await self._store.enqueue(tx, await self.write(tx, plan))
 
-        try:
-            await self._store.transaction(work)
-        except BaseException as error:
-            del self._held[name]  # it is ahead of the store now: built anew when it is needed
-            if not isinstance(error, Stale):
-                raise
-            log.info("county_taken_over", county=name)
+        await self._store.transaction(work)
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def held(self, county: str) -> County | None:
-        """A county's engine, if it is in this process."""
+        """A county's engine, if it is in this process and no thread works on it. Do not keep it over an `await`."""
         found = self._held.get(county)
-        return found.county if found else None
+        return None if found is None or found.busy else found.county
+
+    @contextmanager
+    def _whole(self, held: Held) -> Iterator[None]:
+        """Forget a county if work on it breaks off: its memory is half-changed or ahead of the store, and where the work was
+        cancelled its thread goes on all the same. It is built anew when it is needed.
+        """
+        try:
+            yield
+        except BaseException:
+            self._held.pop(held.county.county, None)
+            raise
 
     async def _hold(self, name: str, partition: int | None) -> Held:
         found = self._held.get(name)
@@ -166,7 +180,7 @@ class Screening:
         if rows is not None:
             version = rows.header["version"]
             partition = rows.header["partition"] if partition is None else partition
-            pending = await self._run(
+            pending = await _compute(
                 lambda: rebuild(
                     county,
                     [codec.stored(row) for row in rows.petitions],
@@ -194,8 +208,11 @@ class Screening:
         return [i for i in items if not (isinstance(i, Filed) and i.filing.id in known)]
 
     @staticmethod
-    async def _run(work: Callable[[], Outcome], size: int) -> Outcome:
-        return await asyncio.to_thread(work) if size > INLINE else work()
+    async def _run(held: Held, work: Callable[[], Outcome], size: int) -> Outcome:
+        held.busy = True
+        out = await _compute(work, size)
+        held.busy = False  # only here: a thread whose batch was cancelled goes on
+        return out
 
     # -- documents ----------------------------------------------------------------------------------------------------
 
@@ -235,6 +252,10 @@ class Screening:
                     causation=str(cause.id) if cause else None,
                 )
             )
+
+
+async def _compute(work: Callable[[], Outcome], size: int) -> Outcome:
+    return await asyncio.to_thread(work) if size > INLINE else work()
 
 
 def _header(held: Held, out: Outcome) -> dict[str, object]:
