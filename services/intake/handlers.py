@@ -275,7 +275,7 @@ class Intake:
         after, at, unit = advance(life, replace(step, fields=fields), now=self.clock.now())
         self._keep_from_accused(record, step, unit)
         data = step_data(step.type, life.petition_id, life.jurisdiction, at, unit, step.actor, fields)
-        check_values(step, routes=self.codes.routes)
+        check_values(step, routes=self.codes.routes, received=record.petition.received_at, now=self.clock.now())
         event = new_event(
             data,
             id=derived_id(life.petition_id, step.type, request),

@@ -97,7 +97,7 @@ def _extension(
         return None
     for step in life.steps:
         in_time = start.at <= step.at and day_of(step.at) <= base.due
-        if step.kind != "extended" or not in_time or not step.approver or step.told is None:
+        if step.kind != "extended" or not in_time or not step.approver or not step.reason_told:
             continue
         days = min(step.days, ext.days)
         first = day_of(start.at)
@@ -109,7 +109,7 @@ def _extension(
 
 
 def _void_extensions(life: Life, start: Step, replied: Step | None, extension: Obligation | None) -> Text:
-    """Extensions of this round that moved nothing: after the deadline, a second one, without approver."""
+    """Extensions of this round that moved nothing: after the deadline, a second one, without approver or reason told."""
     void = [
         day_of(s.at).isoformat()
         for s in life.steps

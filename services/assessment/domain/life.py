@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 BEIJING: Final = ZoneInfo("Asia/Shanghai")
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""A sender's clock may run ahead by this much, as at the intake."""
 
 KINDS: Final = (
     "filed",
@@ -52,6 +54,16 @@ class Step:
     told: datetime | None = None
     solved: bool | None = None
     satisfied: bool | None = None
+
+    @property
+    def notice_given(self) -> bool:
+        """False where the written notice (Art. 23) is dated after its own entry: then it had not been given."""
+        return self.notified is None or self.notified <= self.recorded + CLOCK_SKEW
+
+    @property
+    def reason_told(self) -> bool:
+        """Whether the petitioner had been told why (Art. 34) when that was entered."""
+        return self.told is not None and self.told <= self.recorded + CLOCK_SKEW
 
 
 @dataclass(frozen=True)

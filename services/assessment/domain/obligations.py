@@ -60,15 +60,21 @@ def _notices(life: Life, book: Rulebook) -> Iterator[Obligation]:
         objected = first_after([s for s in life.steps if s.unit == hop.unit], hop, frozenset({"objected"}))
         if objected is not None and nxt is not None and objected.at > nxt.at:
             objected = None
-        notice = first_after(life.steps, hop, _NOTICES)
-        if notice is not None and nxt is not None and notice.at >= nxt.at:
-            notice = None
-        window = _objection(life, book, rules, hop, nxt, objected, notice)
+        taken = _before(first_after(life.steps, hop, _NOTICES), nxt)
+        notice = _before(first_after([s for s in life.steps if s.notice_given], hop, _NOTICES), nxt)
+        window = _objection(life, book, rules, hop, nxt, objected, taken)
         if window is not None:
             yield window
         in_time = objected is not None and window is not None and not window.late
         refused = objected is not None and _sent_back(life, hop, objected, nxt)
-        yield from _notice(life, book, rules, hop, nxt, notice, objected_in_time=in_time and not refused)
+        owed = _notice(life, book, rules, hop, nxt, notice, objected_in_time=in_time and not refused)
+        if owed is not None:
+            yield owed if taken is None or taken.notice_given else _with_void_notice(owed, taken)
+
+
+def _before(step: Step | None, nxt: Step | None) -> Step | None:
+    """The step, unless the matter had gone to the next unit by then."""
+    return None if step is not None and nxt is not None and step.at >= nxt.at else step
 
 
 def _hops(life: Life, book: Rulebook) -> Iterator[Step]:
@@ -99,13 +105,13 @@ def _sent_back(life: Life, hop: Step, objected: Step, nxt: Step | None) -> bool:
 
 
 def _objection(
-    life: Life, book: Rulebook, rules: Rules, hop: Step, nxt: Step | None, objected: Step | None, notice: Step | None
+    life: Life, book: Rulebook, rules: Rules, hop: Step, nxt: Step | None, objected: Step | None, taken: Step | None
 ) -> Obligation | None:
     clock = rules.clocks.get(OBJECT)
     if clock is None or hop.kind == "filed":
         return None
     window = running(life, book, OBJECT, clock, hop, "transferred", hop.unit, objected)
-    if objected is None and notice is not None:
+    if objected is None and taken is not None:
         return replace(window, excluded=Text("已作为本单位事项办理", "the unit took the matter as its own"))
     if objected is None and nxt is not None:
         return replace(window, excluded=Text("已改派其他单位", "assigned to another unit"))
@@ -121,24 +127,31 @@ def _notice(
     notice: Step | None,
     *,
     objected_in_time: bool,
-) -> Iterator[Obligation]:
+) -> Obligation | None:
     direct = hop.kind == "filed"
     clock = rules.clocks.get("NOTIFY_DIRECT" if direct else "NOTIFY_TRANSFERRED")
     if clock is None:
-        return
+        return None
     if hop.unit.partition(".")[2] in rules.own_notice:
         reason = Text("按纪检监察、政法机关的规定告知", "told by the organ's own provisions (Art. 23 para. 4)")
-        yield exempt(life, NOTIFY, clock, hop, hop.unit, reason)
-        return
+        return exempt(life, NOTIFY, clock, hop, hop.unit, reason)
     owed = running(life, book, NOTIFY, clock, hop, "received" if direct else "transferred", hop.unit, notice)
     if notice is not None:
-        yield owed
-    elif objected_in_time:
-        yield replace(owed, excluded=Text("期限内提出异议", "objected in time"))
-    elif nxt is not None and owed.due is not None and day_of(nxt.at) <= owed.due:
-        yield replace(owed, excluded=Text("期限内已改派其他单位", "assigned to another unit in time"))
-    else:
-        yield owed
+        return owed
+    if objected_in_time:
+        return replace(owed, excluded=Text("期限内提出异议", "objected in time"))
+    if nxt is not None and owed.due is not None and day_of(nxt.at) <= owed.due:
+        return replace(owed, excluded=Text("期限内已改派其他单位", "assigned to another unit in time"))
+    return owed
+
+
+def _with_void_notice(owed: Obligation, taken: Step) -> Obligation:
+    assert taken.notified is not None  # else it counts
+    dated = day_of(taken.notified).isoformat()
+    void = Text(
+        f"；告知日期 {dated} 晚于录入时间，不计", f"; the notice dated {dated}, after its entry, does not count"
+    )
+    return owed if owed.due is None else replace(owed, derivation=owed.derivation + void)
 
 
 # -- the petitioner's time to ask for a review (Art. 35) ---------------------------------------------------------------

@@ -60,6 +60,11 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "met": ("meeting",),
     "evaluated": ("solved",),
 }
+_TELLINGS: Final[Mapping[str, str]] = {
+    "notified_at": "the notice has been given",
+    "reason_told_at": "the petitioner has been told",
+}
+"""Fields that say when the petitioner heard of something, and what they wait for."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,20 @@ def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, s
     return after, at, unit
 
 
-def check_values(step: Step, *, routes: Collection[str]) -> None:
-    """What a step's own fields may say, beyond their types; raises `Refused`."""
+def check_values(step: Step, *, routes: Collection[str], received: datetime, now: datetime) -> None:
+    """What a step's own fields may say, beyond their types; raises `Refused`.
+
+    A date in the future would stand for a notice (Art. 23) or a reason (Art. 34) that nobody has been given.
+    """
     route = step.fields.get("route")
     if route is not None and route not in routes:
         raise Refused("route-unknown", f"one of: {', '.join(routes)}", field="route")
+    for name, what in _TELLINGS.items():
+        told = step.fields.get(name)
+        if isinstance(told, datetime) and told > now + CLOCK_SKEW:
+            code = f"{name.replace('_', '-')}-in-future"
+            raise Refused(code, f"{name} lies in the future; enter the step once {what}", field=name)
+    notified = step.fields.get("notified_at")
+    if isinstance(notified, datetime) and notified < received:
+        detail = "notified_at lies before the petition was received; give the day of the written notice"
+        raise Refused("notified-at-before-receipt", detail, field="notified_at")

@@ -147,10 +147,32 @@ class TestNotice:
         story = Story()
         story.filed("2026-03-01")
         story("assigned", "2026-03-05")
-        story("accepted", "2026-03-18", notified_at=at("2026-03-21"))
+        story("accepted", "2026-03-18", recorded="2026-03-21 09:00", notified_at=at("2026-03-21"))
         notice = worked(story)["NOTIFY"]
         assert notice.due == date(2026, 3, 20)
         assert notice.state(at("2026-03-22")) == "met_late"
+
+    def test_a_notice_dated_after_its_entry_was_not_given(self) -> None:
+        story = Story()
+        story.filed("2026-03-01")
+        story("assigned", "2026-03-05")
+        story("accepted", "2026-03-06", notified_at=at("2030-01-01"))
+        found = worked(story)
+        assert found["NOTIFY"].state(at("2026-03-20 23:59:59")) == "due_soon"
+        assert found["NOTIFY"].state(at("2026-03-21")) == "breached"
+        assert found["NOTIFY"].derivation.en.endswith("; the notice dated 2030-01-01, after its entry, does not count")
+        assert found["OBJECT"].excluded is not None, "by accepting the unit took it as its own all the same"
+        assert found["HANDLE"].started == at("2026-03-06")
+        story("replied", "2026-03-25")
+        assert worked(story)["NOTIFY"].state(at("2026-03-26")) == "met_late"
+
+    @pytest.mark.parametrize(("given", "state"), [("2026-03-06 09:05", "met"), ("2026-03-06 09:06", "breached")])
+    def test_a_clock_may_run_five_minutes_ahead(self, given: str, state: str) -> None:
+        story = Story()
+        story.filed("2026-03-01")
+        story("assigned", "2026-03-05")
+        story("not_accepted", "2026-03-06 09:00", notified_at=at(given))
+        assert worked(story)["NOTIFY"].state(at("2026-04-01")) == state
 
     def test_non_acceptance_is_a_notice_too(self) -> None:
         story = Story()
@@ -298,6 +320,14 @@ class TestHandling:
         assert found["HANDLE"].due == date(2026, 4, 30)
         assert ("does not count" in found["HANDLE"].derivation.en) == (when >= "2026-03-01")
         assert found["HANDLE"].state(at("2026-05-02")) == "breached"
+
+    def test_an_extension_of_which_the_petitioner_is_told_later_is_none(self) -> None:
+        story = self.accepted()
+        story("extended", "2026-04-20", reason_told_at=at("2040-01-01"))
+        found = worked(story)
+        assert "HANDLE_EXT" not in found
+        assert found["HANDLE"].state(at("2026-05-01")) == "breached"
+        assert "the extension of 2026-04-20 does not count" in found["HANDLE"].derivation.en
 
     def test_answered_before_the_extension_was_needed(self) -> None:
         story = self.accepted()

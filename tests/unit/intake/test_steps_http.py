@@ -151,6 +151,43 @@ async def test_a_route_is_one_of_article_31(
     assert (await step(client, petition, "accepted", route="party_appeal")).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "minutes", "code"),
+    [
+        ("accepted", "notified_at", 6, "notified-at-in-future"),
+        ("not_accepted", "notified_at", 6, "notified-at-in-future"),
+        ("accepted", "notified_at", 60 * 24 * 1500, "notified-at-in-future"),
+        ("accepted", "notified_at", -1, "notified-at-before-receipt"),
+        ("extended", "reason_told_at", 6, "reason-told-at-in-future"),
+        ("accepted", "notified_at", 5, None),
+        ("accepted", "notified_at", 0, None),
+        ("extended", "reason_told_at", 5, None),
+        ("extended", "reason_told_at", -60, None),
+    ],
+)
+async def test_what_the_petitioner_was_told_has_happened(
+    client: httpx.AsyncClient, petition: dict[str, str], kind: str, field: str, minutes: int, code: str | None
+) -> None:
+    """Entered ahead of time it would end a clock (Art. 23) or lengthen one (Art. 34) on a notice nobody has."""
+    if kind == "extended":
+        await step(client, petition, "accepted")
+    told = (NOW + timedelta(minutes=minutes)).isoformat()
+    answer = await step(client, petition, kind, **{field: told})
+    assert (answer.status_code, answer.json().get("code")) == ((422, code) if code else (201, None))
+    if code:
+        assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_a_notice_may_be_as_old_as_the_receipt(client: httpx.AsyncClient) -> None:
+    body = petition_body(channel="letter", topic="urban_construction", submitted_at="2026-11-18T08:00:00Z")
+    body["received_at"] = "2026-11-20T08:00:00Z"
+    filed = await client.post("/v1/petitions", json=body, headers=bearer() | {"idempotency-key": "letter"})
+    early = await step(client, filed.json(), "accepted", at="2026-11-20T09:00:00Z", notified_at="2026-11-20T07:59:59Z")
+    assert (early.status_code, early.json()["code"]) == (422, "notified-at-before-receipt")
+    taken = await step(client, filed.json(), "accepted", at="2026-11-20T09:00:00Z", notified_at="2026-11-20T08:00:00Z")
+    assert taken.status_code == 201
+
+
 @pytest.mark.parametrize("days", [0, 31, -1, 365])
 async def test_an_extension_has_at_most_thirty_days(
     client: httpx.AsyncClient, petition: dict[str, str], days: int

@@ -90,6 +90,7 @@ STORIES = {  # by what one of its deadlines says
     "未用延期": story(*ACCEPTED, ("extended", "2026-03-10"), ("replied", "2026-03-20")),
     "非申诉求决": story(*ACCEPTED, filed={"purpose": "suggestion"}),
     "第31条": story(*ACCEPTED, route="judicial"),
+    "晚于录入": story(*ACCEPTED, notified_at="2030-01-01T00:00:00+08:00"),
     "非信访人": story(("accepted", "2026-03-03"), filed={"channel": "inspection"}),
 }
 
