@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -163,6 +164,12 @@ def decision_document(county: str, decision: Decision) -> Document:
     row = asdict(decision)
     row["_id"] = row.pop("id")
     return row | {"county": county, "petitions": list(decision.petitions), "applied": False}
+
+
+def taken_up(decision: Decision, refused: Mapping[str, str]) -> Document:
+    """What is noted on a decision's row once it was taken up: since when it holds, or the code that says why it came to nothing."""
+    why = {"refused": refused[decision.id]} if decision.id in refused else {}
+    return {"applied": True, "at": decision.at, **why}
 
 
 def decision(row: Document) -> Decision:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.screening import codec
 from services.screening.domain.alike import in_common
+from services.screening.domain.deciding import INACTIVE, active_since
 from services.screening.domain.outcome import derived
 from services.screening.domain.petitions import Decision
 from services.screening.domain.policy import Policies, Policy
@@ -78,13 +79,19 @@ class Desk:
         }
 
     async def near(self, id: str, actor: Actor) -> Document:
-        """Matters that this one could take in: those that have most in common with it first, then the last active."""
+        """Matters that this one could take in: those that have most in common with it first, then the last active.
+
+        What has left memory cannot be merged, so it is not shown, and nothing is shown for it.
+        """
         own = await self._seen(id, actor)
+        active = await self._active(own["county"])
+        if not active(own):
+            return {"items": []}
         rows = await self._store.matters(Wanted(own["county"], "open", limit=CANDIDATES))
         found = [
             _public(row) | {"common": common.what, "common_words": common.words}
             for row in rows
-            if row["_id"] != id and not row.get("restricted") and actor.sees(row)
+            if row["_id"] != id and active(row) and not row.get("restricted") and actor.sees(row)
             for common in (in_common(own, row),)
         ]
         found.sort(key=lambda row: -len(row["common"]))  # stable: the store gives them by time
@@ -177,6 +184,7 @@ class Desk:
             raise Refused("other-county", "matters of two counties cannot be merged")
         if one.get("restricted") or other.get("restricted"):
             raise Refused("accusation", "an accusation is never merged with another matter")
+        await self._still_active(one, other)
         subjects = {kept: _subject(one), gone: _subject(other)}
         return await self._decide("merge", one["county"], kept, reason, actor, subjects, other=gone)
 
@@ -186,6 +194,7 @@ class Desk:
         members = {p["_id"]: p for p in (await self._store.history(id))["petitions"]}
         if row.get("merged_into"):
             raise Refused("matter-merged", "ask for the matter it was merged into")
+        await self._still_active(row)
         if not set(petitions) <= set(members):
             raise Refused("not-members", "every petition has to belong to the matter")
         if set(petitions) == set(members):
@@ -282,6 +291,31 @@ class Desk:
             return decided
 
         return {"flag": id, "contest": _without(await self._store.transaction(work))}
+
+    async def _active(self, county: str) -> Callable[[Document], bool]:
+        """Tells whether a matter of the county is in its owner's memory and will be when a decision is taken up."""
+        newest = await self._store.newest(county)
+
+        def active(row: Document) -> bool:
+            if newest is None or row["flags"]:
+                return True  # a matter stays in memory while a flag of it is open
+            at: datetime = row["active_at"] if "active_at" in row else row["joined_at"]  # of a petition alone
+            return at >= active_since(newest, self._keep_days)
+
+        return active
+
+    async def _still_active(self, *rows: Document) -> None:
+        active = await self._active(rows[0]["county"])
+        if (quiet := next((row for row in rows if not active(row)), None)) is not None:
+            detail = (
+                f"nothing has happened in matter {quiet['_id']} for {self._keep_days} days: it can no longer be merged or "
+                "split. Go on with the newer matter, and name this one in a note on its warning"
+            )
+            raise Refused(INACTIVE, detail)
+
+    @property
+    def _keep_days(self) -> int:
+        return self._policies().all[-1].linking.keep_days
 
     async def _seen(self, id: str, actor: Actor) -> Document:
         row = await self._store.matter(id)

@@ -34,7 +34,7 @@ class CountyWrites:
     flags: list[Document] = field(default_factory=list)
     merges: list[Document] = field(default_factory=list)
     unmerged: list[str] = field(default_factory=list)
-    decisions: list[tuple[str, datetime]] = field(default_factory=list)
+    decisions: list[tuple[str, Document]] = field(default_factory=list)
     late: list[Document] = field(default_factory=list)
 
 
@@ -83,6 +83,9 @@ class Store(Protocol):
 
     async def counties(self, partitions: Collection[int]) -> list[str]:
         """Counties that were last seen in these partitions."""
+
+    async def newest(self, county: str) -> datetime | None:
+        """The time that the county has come to: that of its newest petition; None where there is none."""
 
     async def version(self, county: str) -> int:
         """How often the county was written, 0 where never."""

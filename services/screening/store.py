@@ -72,6 +72,11 @@ class MongoStore:
         rows = self._mongo["counties"].find({"partition": {"$in": list(partitions)}}, {"_id": 1})
         return [row["_id"] async for row in rows]
 
+    async def newest(self, county: str) -> datetime | None:
+        """The time of the county's newest petition."""
+        row = await self._mongo["counties"].find_one({"_id": county}, {"newest": 1})
+        return row["newest"] if row else None
+
     async def version(self, county: str) -> int:
         """How often the county was written, 0 where never."""
         row = await self._mongo["counties"].find_one({"_id": county}, {"version": 1})
@@ -91,12 +96,18 @@ class MongoStore:
         names = {row["matter"] for row in recent} | {row["_id"] for row in matters}
         older = {"county": county, "joined_at": {"$lt": since}, "matter": {"$in": [m["_id"] for m in matters]}}
         rows = recent + [row async for row in self._mongo["petitions"].find(older) if row["_id"] not in ids]
+        # What a petition was split off from is fetched whole though it left memory: a part of it would be written over the whole.
+        homes = list({row["home"] for row in rows if row["home"] != row["matter"]} - {m["_id"] for m in matters})
+        matters += await self._mongo["matters"].find({"county": county, "_id": {"$in": homes}}).to_list(None)
+        ids = {row["_id"] for row in rows}
+        left = self._mongo["petitions"].find({"county": county, "matter": {"$in": homes}})
+        rows += [row async for row in left if row["_id"] not in ids]
         names |= {row["home"] for row in rows}
         some = list(names)
         merges = (
             await self._mongo["merges"].find({"county": county, "undone": False, "gone": {"$in": some}}).to_list(None)
         )
-        decided = {"county": county, "applied": True, "matter": {"$in": some}}
+        decided = {"county": county, "applied": True, "refused": None, "matter": {"$in": some}}
         return CountyRows(
             header=header,
             petitions=rows,
@@ -140,7 +151,7 @@ class MongoStore:
         inbox += [DeleteOne({"_id": id}) for id in writes.taken]
         merges: list[Any] = [UpdateOne({"_id": id}, {"$set": {"undone": True}}) for id in writes.unmerged]
         merges += [_set(row) for row in writes.merges]
-        decided = [UpdateOne({"_id": id}, {"$set": {"applied": True, "at": at}}) for id, at in writes.decisions]
+        decided = [UpdateOne({"_id": id}, {"$set": taken_up}) for id, taken_up in writes.decisions]
         for collection, operations in (
             ("petitions", changes),
             ("matters", [_set(row) for row in writes.matters]),

@@ -34,6 +34,10 @@ class MemoryStore:
     async def counties(self, partitions: Collection[int]) -> list[str]:
         return [id for id, row in self.rows["counties"].items() if row["partition"] in partitions]
 
+    async def newest(self, county: str) -> datetime | None:
+        found: datetime | None = self.rows["counties"].get(county, {}).get("newest")
+        return found
+
     async def version(self, county: str) -> int:
         return int(self.rows["counties"].get(county, {}).get("version", 0))
 
@@ -46,6 +50,9 @@ class MemoryStore:
         matters = [m for m in mine["matters"] if m["active_at"] >= since or m["flags"]]
         names = {m["_id"] for m in matters}
         petitions = [p for p in mine["petitions"] if p["joined_at"] >= since or p["matter"] in names]
+        homes = {p["home"] for p in petitions if p["home"] != p["matter"]} - names
+        matters += [m for m in mine["matters"] if m["_id"] in homes]
+        petitions += [p for p in mine["petitions"] if p["matter"] in homes and p not in petitions]
         some = names | {p["matter"] for p in petitions} | {p["home"] for p in petitions}
         return copy.deepcopy(
             CountyRows(
@@ -53,7 +60,7 @@ class MemoryStore:
                 petitions=petitions,
                 matters=matters,
                 merges=[m for m in mine["merges"] if not m["undone"] and m["gone"] in some],
-                decisions=[d for d in mine["decisions"] if d["applied"] and d["matter"] in some],
+                decisions=[d for d in mine["decisions"] if d["applied"] and "refused" not in d and d["matter"] in some],
                 flags=[f for f in mine["flags"] if f["matter"] in some],
             )
         )
@@ -99,8 +106,8 @@ class MemoryStore:
         for name, several in (("matters", writes.matters), ("flags", writes.flags), ("merges", writes.merges)):
             for row in several:
                 self.rows[name][row["_id"]] = {**self.rows[name].get(row["_id"], {}), **copy.deepcopy(row)}
-        for id, at in writes.decisions:
-            self.rows["decisions"][id] |= {"applied": True, "at": at}
+        for id, taken_up in writes.decisions:
+            self.rows["decisions"][id] |= taken_up
         for row in writes.late:
             self.rows["late"][row["_id"]] = row
 

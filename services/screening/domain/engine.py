@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from services.screening.domain.deciding import meaning
 from services.screening.domain.explain import render
 from services.screening.domain.flags import ORDER, Flag
 from services.screening.domain.history import (
@@ -19,10 +20,7 @@ from services.screening.domain.history import (
     History,
     Input,
     Join,
-    Leave,
-    Withdraw,
     entry,
-    episode_id,
     in_order,
 )
 from services.screening.domain.matters import LinkConfig, Linked, Merge
@@ -274,38 +272,8 @@ class County:
     def decided(self, decision: Decision, out: Outcome) -> Rows:
         """What a decision of staff means for the matters; it holds from just after the newest petition on."""
         self._decisions.add(decision.id)
-        at = decision.at
-        self._decided = max(self._decided, at)
-        if decision.kind == "merge" and decision.other is not None:
-            id = derived("merge", decision.matter, decision.other, decision.id)
-            row = MatterMerge(id, decision.matter, decision.other, at, decision.id, 1.0, decision.actor)
-            return self.merged(row, out)
-        if decision.kind == "split":
-            return self._split(decision)
-        for name in {self.root(decision.matter), decision.matter} & set(self.histories):
-            state = self.histories[name].state
-            for episode in state.episodes() if state is not None else ():
-                if episode_id(name, episode) == decision.flag:
-                    withdraw = Withdraw(decision.flag, episode.kind, episode.scope)
-                    return [(name, entry(at, withdraw, decision.id))]
-        return []
-
-    def _split(self, decision: Decision) -> Rows:
-        old, new = self.root(decision.matter, (decision.at, decision.id)), derived("split", decision.id)
-        if old not in self.histories:
-            return []
-        here = {member.filing.id for member in self.histories[old].members()}
-        moving = tuple(p for p in decision.petitions if p in here)
-        rows: Rows = [(old, entry(decision.at, Leave(moving), decision.id))] if moving else []
-        for pid in moving:
-            placed = self.placed[pid]
-            joined = max(decision.at, placed.member.joined)
-            rows.append((new, entry(joined, Join(replace(placed.member, joined=joined), first=False), pid)))
-            for _, step in self.histories[placed.home].inputs:
-                if isinstance(step, Step) and step.petition == pid:
-                    again = replace(step, at=max(step.at, joined))
-                    rows.append((new, entry(again.at, again, step.id)))
-        return rows
+        self._decided = max(self._decided, decision.at)
+        return meaning(self, decision, out)
 
     # -- folding ------------------------------------------------------------------------------------------------------
 
@@ -318,6 +286,8 @@ class County:
         for name, item in sorted(rows, key=in_order):
             history = self.histories.get(name)
             if history is None:
+                if isinstance(item[1], Step):
+                    continue  # of a petition that was split off; the matter it came to first has left memory
                 history = self.histories[name] = History(name)
             late = history.add(item, self.policies, self.rate)
             touched.add(name)

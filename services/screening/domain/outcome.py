@@ -71,7 +71,7 @@ class MatterMerge:
 
 @dataclass(slots=True)
 class Outcome:
-    """What changed, as sets: writing it twice is writing it once."""
+    """What changed, as sets: writing it twice is writing it once. `refused`: decisions that meant nothing any more, and why."""
 
     filed: dict[str, str] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
@@ -84,6 +84,7 @@ class Outcome:
     unmerged: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     days: set[int] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)
 
@@ -94,6 +95,7 @@ class Outcome:
         self.matters |= other.matters
         self.days |= other.days
         self.flags |= other.flags
+        self.refused |= other.refused
         self.stepped += other.stepped
         self.orphans += other.orphans
         self.notices += other.notices
