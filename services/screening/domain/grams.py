@@ -134,6 +134,18 @@ def _name(chars: Array, classes: Array, words: Array, kinds: Array, runs: Array,
 
 
 @compiled
+def mark_names(raw: Array, folded: Array, classes: Array, words: Array, kinds: Array) -> tuple[Array, Array]:
+    """The folded characters of a piece of text, and at each the number of the name it is part of, 0 for none."""
+    chars = np.empty(raw.size, np.uint32)
+    for at in range(raw.size):
+        chars[at] = folded[raw[at]] if raw[at] < folded.size else raw[at]
+    runs, names = np.zeros(raw.size, np.int32), np.zeros(raw.size, np.int32)
+    _mark(chars, classes, words, kinds, runs, names)
+    _name(chars, classes, words, kinds, runs, names)
+    return chars, names
+
+
+@compiled
 def forget(grams: Array, count: int, slots: Array) -> None:
     """Empty the table of these grams again."""
     mask = slots.size - 1

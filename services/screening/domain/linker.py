@@ -12,10 +12,11 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from services.screening.domain.copies import Copies
 from services.screening.domain.index import Index, Join, Near
 from services.screening.domain.matters import LinkConfig, Linked, Merge, Message, Similar, matter_id
 from services.screening.domain.nearness import SAMPLE
-from services.screening.domain.text import LONGEST, same_text
+from services.screening.domain.text import LONGEST
 
 _NONE: Final[NDArray[Any]] = np.empty(0, np.uint32)
 
@@ -52,7 +53,7 @@ class Linker:
         self._names: list[str] = []
         self._homes: dict[str, int] = {}
         self._free: list[int] = []
-        self._copies: dict[int, int] = {}
+        self._copies = Copies(self._at)
         self._clock: datetime | None = None
         self._undo: deque[_Undo] = deque()
 
@@ -147,6 +148,7 @@ class Linker:
             index.part(join)
             if name:
                 self._call(join.gone, name)
+        self._copies.take(self._print(log.number), log.number)
         message = self._messages.pop()
         self._since.pop()
         del self._numbers[message.id]
@@ -154,7 +156,6 @@ class Linker:
         self._uncall(own)
         index.last[own], index.counts[own] = -1, 0
         self._free.append(own)
-        self._uncopy(log.number)
         index.read(message.title, message.text, -1)
         index.pop(log.posted, log.lost)
         self._revive(log)
@@ -268,9 +269,7 @@ class Linker:
             index.low += 1
             log.expired += 1
             del self._numbers[message.id]
-            mark = int(index.prints[index.at(number)])
-            if self._copies.get(mark) == number:
-                del self._copies[mark]
+            self._copies.take(self._print(number), number)
             home = self._home(number)
             index.counts[home] -= 1
             if not index.counts[home]:
@@ -285,29 +284,19 @@ class Linker:
             message = self._at(index.low)
             index.read(message.title, message.text, 1)
             self._numbers[message.id] = index.low
-            self._copies.setdefault(int(index.prints[index.at(index.low)]), index.low)
+            self._copies.put(self._print(index.low), index.low)
             index.counts[self._home(index.low)] += 1
 
     def _copy(self, message: Message, number: int) -> int | None:
-        """Note the text of a message; gives the earliest live message of the same text, if any."""
-        index = self._index
-        mark = int(index.prints[index.at(number)])
-        before = self._copies.get(mark, -1)
-        if before >= 0 and not same_text(message.text, self._at(before).text):
-            before = -1
-        self._copies[mark] = number
-        index.copy[index.at(number)] = before
-        first = before
-        while first >= index.low and index.copy[index.at(first)] >= index.low:
-            first = int(index.copy[index.at(first)])
-        return None if first < 0 else first
+        """Note the text of a message; gives the earliest live message of which it is a copy, if any."""
+        mark = self._print(number)
+        twin = self._copies.original(message, mark)
+        self._copies.put(mark, number)
+        self._index.copy[self._index.at(number)] = -1 if twin is None else twin
+        return twin
 
-    def _uncopy(self, number: int) -> None:
-        mark, before = (int(array[self._index.at(number)]) for array in (self._index.prints, self._index.copy))
-        if before >= 0:
-            self._copies[mark] = before
-        else:
-            self._copies.pop(mark, None)
+    def _print(self, number: int) -> int:
+        return int(self._index.prints[self._index.at(number)])
 
     def _forget(self) -> None:
         """Drop what only an undo beyond the lateness bound would need."""

@@ -53,8 +53,9 @@ class Merge:
 class Linked:
     """Where a message went and why.
 
-    `score` is 0…1 (1 for the same text), `threshold` what it had to reach; `shared` are the words that tied it, the
-    heaviest first. `duplicate_of` is the earliest live message with the same text, whoever sent it: count a text once.
+    `score` is 0…1 (1 for a copy), `threshold` what it had to reach; `shared` are the words that tied it, the
+    heaviest first. `duplicate_of` is the earliest live message with the same text about no other place, whoever sent it: count
+    a text once.
     `repeat` says the petitioner of that earlier message is the same person. `late` says the message came after the
     lateness bound. `beside`: messages that are about the same place and much the same thing as those of the matter
     `core`, but not near enough to be members of it; `core` is the largest of the matters that lie so beside each other.

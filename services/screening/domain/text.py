@@ -65,10 +65,11 @@ def codes(title: str, text: str) -> NDArray[np.uint32]:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two texts differ in spaces, punctuation and width only."""
-    return one == other or _letters(one) == _letters(other)
+    return one == other or letters(one) == letters(other)
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """The letters and digits of a text, folded."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).lower()))
 
 

@@ -14,6 +14,7 @@ from services.screening.domain.restoring import rebuild
 from tests.support.petitions import COUNTY, MATTERS, POLICIES, START, county, filed, matters_of, raised, step
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LETTER = "尊敬的领导您好，具体情况请见附件材料，盼复为感，谢谢！"
 LATENESS = POLICIES.all[-1].linking.lateness_minutes
 
 
@@ -29,7 +30,7 @@ def stories(draw, most=24, span=LATENESS - 5):
             matter,
             minutes=draw(st.integers(0, span)),
             petitioner=f"who{draw(st.integers(0, size))}",
-            text=MATTERS[matter][1] if draw(st.integers(0, 9)) == 0 else None,
+            text=draw(st.sampled_from((MATTERS[matter][1], LETTER, *[None] * 8))),
             channel=draw(st.sampled_from(("hotline_12345", "web_portal", "letter", "visit"))),
             headcount=draw(st.sampled_from((None, 1, 5, 31))),
             presented=draw(st.sampled_from((None, "county", "province"))),

@@ -12,6 +12,7 @@ from services.screening.domain.timeline import Timeline
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CONFIG = LinkConfig(window=timedelta(hours=3), lateness=timedelta(minutes=30))
 PLACES = ("丽发新城", "魅力之城", "青竹湖路", "月亮岛", "梅溪书院")
+LETTER = "尊敬的领导您好,具体情况请见附件材料,盼复为感,谢谢!"
 WOES = ("搅拌站噪音粉尘扰民", "油烟直排没有烟道", "路灯不亮出行难", "工资拖欠三个月", "搅拌站夜间施工")
 
 
@@ -24,6 +25,8 @@ def histories(draw):
         minute += draw(st.integers(0, 25))
         place, woe = draw(st.sampled_from(PLACES)), draw(st.sampled_from(WOES))
         text = f"{place}附近{woe},{draw(st.sampled_from(WOES))},请处理。"
+        if draw(st.integers(0, 3)) == 0:
+            place, text = draw(st.sampled_from(("", place))), LETTER
         who = f"p{draw(st.integers(0, 5))}"
         message = Message(f"m{number:02}", who, START + timedelta(minutes=minute), place + woe, text)
         rows.append((message, draw(st.integers(0, 29))))

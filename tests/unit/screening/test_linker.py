@@ -76,6 +76,72 @@ def test_a_copy_by_someone_else_is_linked_and_marked(linker):
     assert copy.matter == again.matter == matter_id("m1")
 
 
+OUTAGE = "已经连续停水三天了,居民生活非常不便,请尽快协调恢复供水,谢谢。"
+ATTACHED = "尊敬的领导您好,具体情况请见附件材料,盼复为感,谢谢!"
+
+
+@pytest.mark.parametrize("who", ["one", "two"])
+@pytest.mark.parametrize("warm", [True, False])
+def test_one_text_about_two_estates_is_two_matters_and_counts_for_both(warm, who):
+    linker = Linker()
+    if warm:
+        fill(linker)
+    linker.add(at(1, "南门社区停水三天", OUTAGE, "one"))
+    other = linker.add(at(2, "纺织社区停水三天", OUTAGE, who))
+    assert other.new and (other.duplicate_of, other.repeat) == (None, False)
+    again = linker.add(at(3, "纺织社区停水", OUTAGE.replace(",", " "), who))
+    assert (again.matter, again.duplicate_of, again.repeat) == (other.matter, "m2", True)
+
+
+def test_a_text_that_points_to_an_attachment_is_linked_by_its_title(linker):
+    titles = ["恒丰制衣厂拖欠工人工资", "幸福家园小区电梯天天坏", "枫林镇征地补偿款不到位"]
+    linked = linker.add_many(at(n, title, ATTACHED) for n, title in enumerate(titles))
+    assert [(link.new, link.duplicate_of) for link in linked] == [(True, None)] * 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("南门社区停水三天", "请尽快恢复供水"),
+        ("请尽快恢复供水", "南门社区停水三天"),
+        ("南门社区停水三天", "江北街道南门社区没有水"),
+        ("请求恢复供水", "三天没有水了"),
+    ],
+)
+def test_a_copy_may_have_a_title_of_its_own_that_names_no_other_place(linker, one, other):
+    linker.add(at(1, one, OUTAGE))
+    copy = linker.add(at(2, other, OUTAGE))
+    assert (copy.matter, copy.duplicate_of, copy.score) == (matter_id("m1"), "m1", 1.0)
+
+
+def test_a_copy_may_be_about_a_place_that_only_the_text_names(linker):
+    text = "湖开小区和旁边的望江花园" + OUTAGE
+    linker.add(at(1, "湖开小区停水", text))
+    assert linker.add(at(2, "望江花园停水", text)).duplicate_of == "m1"
+
+
+def test_a_copy_without_a_place_does_not_lead_from_one_place_to_the_next(linker):
+    titles = ["停水三天", "南门社区停水三天", "纺织社区停水三天", "南门社区停水", "纺织社区停水"]
+    links = linker.add_many(at(n, title, OUTAGE) for n, title in enumerate(titles))
+    assert [link.duplicate_of for link in links] == [None, "m0", None, "m1", "m2"]
+    assert [link.matter for link in links] == [matter_id(f"m{n}") for n in (0, 0, 2, 0, 2)]
+
+
+def test_a_text_of_very_many_places_costs_no_look_at_each_of_them(linker):
+    letters = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
+    titles = [f"{a}{b}村停水" for a in letters for b in letters if a != b][:200]
+    links = linker.add_many(at(n, title, OUTAGE) for n, title in enumerate(titles))
+    assert {link.duplicate_of for link in links} == {None}
+    again = linker.add(at(900, titles[0], OUTAGE))
+    assert (again.matter, again.duplicate_of) == (links[0].matter, "m0")
+
+
+def test_a_draft_with_an_open_text_about_another_place_resembles_nothing(linker):
+    linker.add(at(1, "南门社区停水三天", OUTAGE))
+    assert linker.similar("纺织社区停水三天", OUTAGE) == ()
+    assert [found.score for found in linker.similar("南门社区停水", OUTAGE)] == [1.0]
+
+
 def test_a_short_text_is_no_copy(linker):
     linker.add(at(1, "丽发新城搅拌站噪音扰民", "如题"))
     assert linker.add(at(2, "梅溪湖公交线路建议", "如题")).duplicate_of is None
