@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from services.screening.ports import CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
 from shared import audit, outbox
 from shared.events import Event
-from shared.mongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, InsertOne, Mongo, Session, UpdateOne
+from shared.mongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, Mongo, Session, UpdateOne
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ class MongoStore:
             await self._mongo["petitions"].insert_many(writes.petitions, ordered=False, session=tx)
         changes: list[Any] = [UpdateOne({"_id": id}, {"$set": place}) for id, place in writes.places]
         changes += [UpdateOne({"_id": id}, {"$addToSet": {"steps": step}}) for id, step in writes.steps]
-        late = [InsertOne(row) for row in writes.late]
+        late = [UpdateOne({"_id": row["_id"]}, {"$setOnInsert": _rest(row)}, upsert=True) for row in writes.late]
         inbox: list[Any] = [
             UpdateOne({"_id": r["_id"]}, {"$setOnInsert": _rest(r)}, upsert=True) for r in writes.waiting
         ]

@@ -8,13 +8,12 @@ import pytest
 
 from services.screening import codec
 from services.screening.domain.petitions import Decision
-from services.screening.handlers import Actor, Desk, NotFound, Refused
-from services.screening.pipeline import Screening, keep_findings, keep_outcomes
-from services.screening.ports import Stale, Wanted
+from services.screening.handlers import NotFound, Refused
+from services.screening.pipeline import keep_findings, keep_outcomes
+from services.screening.ports import CountyWrites, Stale, Wanted
 from services.screening.store import INDEXES, MongoStore
 from shared import outbox
 from shared.bus import Received
-from shared.clock import FixedClock
 from shared.events import (
     Bilingual,
     ObligationBreached,
@@ -23,14 +22,11 @@ from shared.events import (
     WarningDiscarded,
     WarningVerified,
 )
-from shared.mongo import Mongo
+from shared.mongo import Mongo, PyMongoError
 from tests.support.memory_screening import MemoryStore
-from tests.support.petitions import COUNTY, POLICIES, START
+from tests.support.petitions import COUNTY, START
 from tests.support.screening import filed_event, later
-
-OFFICER = Actor("officer", "duty_officer")
-LEADER = Actor("leader", "leader")
-AFTER = START + timedelta(days=900)
+from tests.support.screening_service import AFTER, LEADER, OFFICER, Service
 
 
 @pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.stack)])
@@ -43,38 +39,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     await mongo.ensure_indexes({**INDEXES, **outbox.INDEXES})
     yield MongoStore(mongo)
     await mongo.close()
-
-
-class Service:
-    """The pipeline as the consumer drives it, and the desk."""
-
-    def __init__(self, store: Any) -> None:
-        self.store = store
-        self.told: list[Any] = []
-        self.now = 0.0
-        self.start()
-        self.desk = Desk(store, self.screening, lambda: POLICIES, FixedClock(AFTER))
-
-    def start(self) -> None:
-        self.screening = Screening(self.store, lambda: POLICIES, lambda: self.now)
-
-    async def take(self, *events: Any, commit: bool = True) -> list[Any]:
-        batch = [Received("t", 3, n, AFTER, None, event) for n, event in enumerate(events)]
-        plan = await self.screening.prepare(batch)
-
-        async def work(tx: Any) -> list[Any]:
-            made = list(await self.screening.write(tx, plan))
-            await self.store.enqueue(tx, made)
-            if not commit:
-                raise ConnectionError
-            return made
-
-        made = await self.store.transaction(work)
-        self.told += made
-        return made
-
-    async def flags(self) -> dict[str, Any]:
-        return {row["kind"]: row for row in await self.store.flags(Wanted(limit=200))}
 
 
 @pytest.fixture
@@ -376,3 +340,25 @@ async def test_what_was_split_off_does_not_write_the_quiet_rest_anew(service: Se
         service.start()
         await service.screening.load([3])
         await service.take(filed_event(300 + more, 1, minutes=(243 + more) * days))
+
+
+async def test_a_late_petition_that_is_linked_again_is_noted_once_and_stops_nothing(service: Service) -> None:
+    await service.take(*(filed_event(n, minutes=n * 10) for n in range(5)), filed_event(50, minutes=600))
+    await service.take(filed_event(90, minutes=100))
+    await service.take(filed_event(91, minutes=590))  # a little out of order: the late one is linked again behind it
+    assert {"run-p00090", "run-p00091"} <= await service.store.known({"run-p00090", "run-p00091"})
+
+
+async def test_nothing_is_stored_twice_under_one_id(service: Service) -> None:
+    await service.take(filed_event(0))
+    decision = codec.decision_document(COUNTY, Decision("d", "withdraw", START, "gone", "a", "b", flag="f"))
+    await service.store.transaction(lambda tx: service.store.put_decision(tx, decision))
+    petition = {"_id": "run-p00000", "county": COUNTY, "joined_at": START, "matter": "m"}
+    writes = CountyWrites(COUNTY, 1, {"version": 2, "partition": 3, "newest": START}, petitions=[petition])
+    for again in (
+        lambda tx: service.store.put_decision(tx, decision),
+        lambda tx: service.store.write(tx, writes),
+    ):
+        with pytest.raises(PyMongoError):
+            await service.store.transaction(again)
+    assert await service.store.version(COUNTY) == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.screening.ports import CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
 from shared.events import Event
+from shared.mongo import DuplicateKeyError
 
 NAMES = ("counties", "petitions", "matters", "flags", "merges", "decisions", "inbox", "late", "outcomes")
 
@@ -90,8 +91,7 @@ class MemoryStore:
                 header[key] = value
         self.rows["counties"][writes.county] = header | {"_id": writes.county, "days": days}
         for row in writes.petitions:
-            assert row["_id"] not in self.rows["petitions"]
-            self.rows["petitions"][row["_id"]] = copy.deepcopy(row)
+            self._insert("petitions", row)
         for id, place in writes.places:
             self.rows["petitions"][id] |= place
         for id, step in writes.steps:
@@ -109,7 +109,12 @@ class MemoryStore:
         for id, taken_up in writes.decisions:
             self.rows["decisions"][id] |= taken_up
         for row in writes.late:
-            self.rows["late"][row["_id"]] = row
+            self.rows["late"].setdefault(row["_id"], copy.deepcopy(row))
+
+    def _insert(self, name: str, row: Document) -> None:
+        if row["_id"] in self.rows[name]:
+            raise DuplicateKeyError(f"{name}: {row['_id']}")
+        self.rows[name][row["_id"]] = copy.deepcopy(row)
 
     async def put_steps(self, tx: Any, rows: Sequence[Document]) -> None:
         for row in rows:
@@ -121,7 +126,7 @@ class MemoryStore:
                 self.rows["outcomes"][row["_id"]] = row
 
     async def put_decision(self, tx: Any, row: Document) -> None:
-        self.rows["decisions"][row["_id"]] = copy.deepcopy(row)
+        self._insert("decisions", row)
 
     async def matters(self, wanted: Wanted) -> list[Document]:
         rows = [r for r in self.rows["matters"].values() if r["petitions"] >= wanted.at_least]

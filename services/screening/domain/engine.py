@@ -185,11 +185,11 @@ class County:
         matter = link.matter
         if filing.joined is not None and (other := self.placed.get(filing.joined)) is not None:
             matter, weak = other.home, False  # the filer chose to join it
-        if link.late:
-            out.late.append(filing.id)
         home = self.root(matter, (joined, filing.id))
         member = Member(filing, joined, link.duplicate_of is not None, weak)
         old = self.placed.get(filing.id)
+        if link.late and old is None:  # one that is linked again was noted when it came
+            out.late.append(filing.id)
         core = None if link.core is None else self.root(link.core, (joined, filing.id))
         now = old.matter if old else home
         self.placed[filing.id] = Placed(member, home, now, linker, link, core, link.beside)
