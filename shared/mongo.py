@@ -155,7 +155,8 @@ class Mongo:
         """Run `work` in one transaction (snapshot, majority, journaled) and commit.
 
         `work` may run several times and must touch nothing but the session. What it raises escapes after a roll-back;
-        conflicts with other writers are tried again; a database that stays away for 20 s raises `Unavailable`.
+        conflicts with other writers are tried again; a database that stays away raises `Unavailable` when an attempt fails
+        after 20 s. An attempt itself waits 15 s at the longest.
         """
         deadline = time.monotonic() + _BOUND_S
         attempt = 0

@@ -15,6 +15,7 @@ from services.assessment.ports import Confined, Store, UnitCount, Wanted
 from shared.access import Scope
 from shared.clock import Clock
 from shared.directory import Directory, UnknownCodeError
+from shared.instants import parse_instant
 
 DEFAULT_PERIOD = timedelta(days=90)
 LONGEST_PERIOD = timedelta(days=400)
@@ -167,9 +168,8 @@ def _read_cursor(cursor: str) -> tuple[datetime | None, str]:
     """It carries a place only; what may be seen is asked anew with every page."""
     try:
         at, key = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-        moment = None if at is None else datetime.fromisoformat(at)
-        if not isinstance(key, str) or (moment is not None and moment.tzinfo is None):
-            raise ValueError("not a place")
-    except (binascii.Error, ValueError, TypeError, OverflowError):
+        moment = None if at is None else parse_instant(at)
+        key.encode()  # half a character, which JSON can hold, no store takes
+    except (binascii.Error, ValueError, TypeError, AttributeError):
         raise RefusedError(422, "cursor-invalid", "the cursor is not one of ours; start from the first page") from None
     return moment, key

@@ -42,6 +42,7 @@ from shared.events import EVENT_TYPES, Event, PetitionFiled, PetitionStep, deriv
 SOURCE: Final = "fengqiao/intake"
 PETITIONER: Final = "petitioner"
 _MASKED_FIELDS: Final = frozenset({"reasons", "complexity", "outcome"})
+_WITHHELD: Final = "检举控告，内容不上总线"
 _STEP_BASE: Final = frozenset(PetitionStep.model_fields)
 _TRIES: Final = 5
 
@@ -274,7 +275,8 @@ class Intake:
         }
         after, at, unit = advance(life, replace(step, fields=fields), now=self.clock.now())
         self._keep_from_accused(record, step, unit)
-        data = step_data(step.type, life.petition_id, life.jurisdiction, at, unit, step.actor, fields)
+        told = fields | dict.fromkeys(_MASKED_FIELDS & fields.keys(), _WITHHELD) if record.petition.restricted else fields
+        data = step_data(step.type, life.petition_id, life.jurisdiction, at, unit, step.actor, told)
         check_values(step, routes=self.codes.routes, received=record.petition.received_at, now=self.clock.now())
         event = new_event(
             data,
@@ -298,9 +300,9 @@ class Intake:
         )
 
     def _keep_from_accused(self, record: Record, step: Step, unit: str) -> None:
-        """An accusation is never handed to the accused unit or to one under it (Art. 30)."""
+        """An accusation is never handed to the accused unit or to one under it, nor handled by it (Art. 30)."""
         accused = record.petition.accused_unit
-        if step.type == "assigned" and accused is not None and self.units.covers(accused, unit):
+        if step.type != "evaluated" and accused is not None and self.units.covers(accused, unit):
             raise Refused(
                 "unit-is-accused", "an accusation cannot go to the accused unit or one under it", field="unit"
             )

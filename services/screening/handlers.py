@@ -19,6 +19,7 @@ from services.screening.domain.policy import Policies, Policy
 from services.screening.pipeline import Screening
 from services.screening.ports import Document, Store, Transaction, Wanted
 from shared.clock import BEIJING, Clock
+from shared.instants import parse_instant
 
 CANDIDATES: Final = 1000
 """Matters of the county, the last active, among which a twin is looked for."""
@@ -344,7 +345,7 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     """The place that a cursor names; raises ValueError for one that is not ours."""
     try:
         at, _, id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition("|")
-        return datetime.fromisoformat(at), id
+        return parse_instant(at), id
     except (UnicodeError, binascii.Error) as error:
         raise ValueError("not a cursor") from error
 

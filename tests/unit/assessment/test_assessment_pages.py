@@ -1,5 +1,6 @@
 """Routes and pages over the ledger in memory: who sees what, and how it is shown."""
 
+import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -28,6 +29,12 @@ from tests.support.memory_assessment import MemoryStore
 
 BOOK = load_rules()
 NOW = at("2026-05-10 12:00")
+CRAFTED = (("2026-01-01T00:00:00+00:00", "\ud800"), ("0001-01-01T00:00:00+14:00", "x"), ("2026-01-01T00:00:00Z", 7))
+
+
+def place_of(time: str, key: object) -> str:
+    """A cursor that nobody gave out."""
+    return base64.urlsafe_b64encode(json.dumps([time, key]).encode()).decode()
 
 
 class Site:
@@ -142,6 +149,7 @@ async def test_staff_only(site: Site, path: str) -> None:
         ("/v1/obligations?limit=abc", "unknown-parameter"),
         ("/v1/scorecards?since=x", "unknown-parameter"),
         ("/v1/obligations?cursor=%00", "cursor-invalid"),
+        *((f"/v1/obligations?cursor={place_of(at, key)}", "cursor-invalid") for at, key in CRAFTED),
         ("/v1/obligations?cursor=WzEsMl0=", "cursor-invalid"),
         ("/v1/obligations?cursor=WyIyMDI2LTAxLTAxIiwieCJd", "cursor-invalid"),
         ("/v1/obligations?jurisdiction=37", None),

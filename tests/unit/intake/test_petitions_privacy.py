@@ -114,3 +114,34 @@ async def test_an_accusation_of_the_county_or_its_discipline_organ_goes_above(
         await file(client, f"k{number}", purpose="accusation", accused_unit=accused)
     units = {row["responsible_unit"] for row in tables(intake).petitions.values()}
     assert units == {"379900.discipline_supervision"}
+
+
+async def test_the_steps_of_an_accusation_say_nothing_of_it_on_the_bus_and_none_is_the_accuseds(
+    client: httpx.AsyncClient, intake: Intake
+) -> None:
+    accused, organ = "379911.urban_management_bureau", "379911.discipline_supervision"
+    answer = await file(client, title="举报城管局受贿", text="队长收钱", purpose="accusation", accused_unit=accused)
+    url = f"/v1/petitions/{answer.json()['petition_id']}/events"
+
+    async def step(unit: str, **body: str) -> httpx.Response:
+        key = {"idempotency-key": f"{len(tables(intake).outbox)}-{unit}"}
+        return await client.post(url, json={"unit": unit, **body}, headers=bearer() | key)
+
+    steps = (
+        {"type": "accepted", "route": "petition_procedure"},
+        {"type": "replied", "opinion": "support"},
+        {"type": "closed", "outcome": "队长收钱属实,已处分"},
+    )
+    for body in ({"type": "assigned"}, *steps):
+        refused = await step(accused, **body)
+        if body["type"] in ("assigned", "accepted"):  # the others are not possible yet
+            assert (refused.status_code, refused.json()["code"]) == (422, "unit-is-accused")
+    for body in steps:
+        assert (await step(organ, **body)).status_code == 201
+        refused = await step(accused, type="reopened", reasons="重办")
+        assert refused.status_code in (409, 422)
+    events = [event.data for event in tables(intake).outbox[1:]]
+    assert [event.unit for event in events] == [organ] * 3
+    assert events[-1].outcome == "检举控告，内容不上总线"
+    held = (await client.get(url.removesuffix("/events"), headers=bearer("unit", organ))).text
+    assert "属实" in held

@@ -139,6 +139,7 @@ async def test_a_bad_body_is_a_problem_and_writes_nothing(site, body, status):
         "limit=1000000",
         "after=%00",
         "after=Zm9yZ2Vk",
+        "after=MDAwMS0wMS0wMVQwMDowMDowMCsxNDowMHx4",  # of the year 1
         "jurisdiction=12",
         "state=x",
         "jurisdiction[$gt]=1&limit=x",
