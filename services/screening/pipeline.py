@@ -28,6 +28,9 @@ from shared.events import Event, PetitionFiled
 INLINE: Final = 64
 """Batches above this many records are computed in a thread, so that the service still answers meanwhile."""
 
+PATIENCE: Final = 300.0
+"""Seconds between two attempts at most where work on a county fails again and again: to build it anew takes long."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +46,14 @@ class Held:
     moved: float
     pending: Outcome | None = None
     busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A county whose memory was given up: how often in a row, and the monotonic time from which it is held again."""
+
+    times: int
+    again: float
 
 
 @dataclass(slots=True)
@@ -63,6 +74,7 @@ class Screening:
         self._policies = policies
         self._monotonic = monotonic
         self._held: dict[str, Held] = {}
+        self._lost: dict[str, Lost] = {}
         self._lock = asyncio.Lock()
 
     # -- the processor of petition.events.v1 --------------------------------------------------------------------------
@@ -83,8 +95,8 @@ class Screening:
                 by_county.setdefault(received.event.data.jurisdiction, []).append(received)
             plan = Plan()
             for name, events in by_county.items():
-                held = await self._hold(name, events[0].partition)
-                with self._whole(held):
+                with self._whole(name):
+                    held = await self._hold(name, events[0].partition)
                     items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
                     traces = {str(r.event.data.petition_id): r.event for r in events}
                     out = await self._run(held, lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
@@ -104,15 +116,23 @@ class Screening:
         """Take up findings and decisions that wait, changed policies, and flags whose time is over."""
         async with self._lock:
             policies = self._policies()
-            waiting = await self._store.inbox(list(self._held))
-            for name, held in list(self._held.items()):
+            names = [*self._held, *self._found_again()]
+            waiting = await self._store.inbox(names)
+            for name in names:
                 try:
-                    with self._whole(held):
+                    with self._whole(name):
+                        held = await self._hold(name, None)
                         out = await self._due(held, waiting.get(name), policies)
                         if out or held.pending:
                             await self._write_out(held, out)
                 except Stale:
                     log.info("county_taken_over", county=name)
+                self._lost.pop(name, None)
+
+    def _found_again(self) -> list[str]:
+        """Lost counties whose time has come: what waits for them must not wait for their next petition."""
+        now = self._monotonic()
+        return [name for name, lost in self._lost.items() if name not in self._held and lost.again <= now]
 
     async def _due(self, held: Held, inbox: Inbox | None, policies: Policies) -> Outcome:
         county = held.county
@@ -157,14 +177,19 @@ class Screening:
         return None if found is None or found.busy else found.county
 
     @contextmanager
-    def _whole(self, held: Held) -> Iterator[None]:
+    def _whole(self, name: str) -> Iterator[None]:
         """Forget a county if work on it breaks off: its memory is half-changed or ahead of the store, and where the work was
-        cancelled its thread goes on all the same. It is built anew when it is needed.
+        cancelled its thread goes on all the same. It is held again at the next tick, unless another owner has it now.
         """
         try:
             yield
-        except BaseException:
-            self._held.pop(held.county.county, None)
+        except BaseException as error:
+            self._held.pop(name, None)
+            before = self._lost.pop(name, None)  # it is put last, so that what fails always stops no other
+            if not isinstance(error, Stale):
+                times = before.times + 1 if before else 0
+                pause = min(PATIENCE, 2.0**times) if times else 0.0
+                self._lost[name] = Lost(times, self._monotonic() + pause)
             raise
 
     async def _hold(self, name: str, partition: int | None) -> Held:

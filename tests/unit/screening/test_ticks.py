@@ -1,0 +1,125 @@
+"""What a tick does for counties whose work broke off, and while no petition comes."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from services.screening.domain.engine import County
+from shared.mongo import Unavailable
+from tests.support.memory_screening import MemoryStore
+from tests.support.petitions import COUNTY
+from tests.support.screening import filed_event
+from tests.support.screening_service import LEADER, OFFICER, Service
+
+OTHER = "379912"
+
+
+def elsewhere(event: Any) -> Any:
+    """The same event of another county."""
+    return event.model_copy(update={"data": event.data.model_copy(update={"jurisdiction": OTHER})})
+
+
+class Breaking(MemoryStore):
+    """A store whose transactions fail while `away`."""
+
+    away = False
+
+    async def transaction(self, work: Any) -> Any:
+        if self.away:
+            raise Unavailable("NotPrimary")
+        return await super().transaction(work)
+
+
+@pytest.fixture
+async def service() -> Service:
+    service = Service(Breaking())
+    await service.take(*(filed_event(n, minutes=n) for n in range(6)))
+    return service
+
+
+async def withdrawn(service: Service) -> None:
+    flag = (await service.flags())["collective_risk"]
+    await service.desk.contest(flag["_id"], "不是一件事", OFFICER)
+    await service.desk.resolve(flag["_id"], "withdrawn", "确实不是", LEADER)
+
+
+async def test_a_tick_whose_write_failed_is_made_up_for_by_the_next(service):
+    await withdrawn(service)
+    service.store.away = True
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await service.screening.tick()
+        service.now += 60
+    service.store.away = False
+    await service.screening.tick()
+    assert (await service.flags())["collective_risk"]["reason"] == "contested"
+    assert service.screening.held(COUNTY) is not None
+    assert [row["applied"] for row in service.store.rows["decisions"].values()] == [True]
+
+
+async def test_the_first_time_it_is_the_very_next_tick_and_what_fails_again_waits_longer(service, monkeypatch):
+    await withdrawn(service)
+    tried = []
+
+    def broken(county, items):
+        tried.append(service.now)
+        raise ArithmeticError
+
+    monkeypatch.setattr(County, "apply", broken)
+    for _ in range(2):
+        with pytest.raises(ArithmeticError):
+            await service.screening.tick()
+    for _ in range(3000):
+        service.now += 1
+        try:
+            await service.screening.tick()
+        except ArithmeticError:
+            continue
+    gaps = [after - before for before, after in itertools.pairwise(tried)]
+    assert gaps[:5] == [0, 2, 4, 8, 16]
+    assert max(gaps) == 300
+    monkeypatch.undo()
+    service.now += 300
+    await service.screening.tick()
+    assert (await service.flags())["collective_risk"]["reason"] == "contested"
+
+
+async def test_a_county_that_always_fails_stops_no_other(service, monkeypatch):
+    await withdrawn(service)
+    await service.take(*(elsewhere(filed_event(n, minutes=n, run="other")) for n in range(100, 106)))
+    [flag] = [row for row in service.store.rows["flags"].values() if row["county"] == OTHER]
+    work = County.apply
+
+    def broken(county, items):
+        if county.county == COUNTY:
+            raise ArithmeticError
+        return work(county, items)
+
+    monkeypatch.setattr(County, "apply", broken)
+    with pytest.raises(ArithmeticError):
+        await service.screening.tick()
+    await service.desk.contest(flag["_id"], "不是一件事", OFFICER)
+    await service.desk.resolve(flag["_id"], "withdrawn", "确实不是", LEADER)
+    with pytest.raises(ArithmeticError):
+        await service.screening.tick()
+    assert service.store.rows["flags"][flag["_id"]]["reason"] == "contested"
+
+
+async def test_a_county_that_another_owner_took_over_is_not_held_again(service):
+    await withdrawn(service)
+    version = service.store.version
+
+    async def before(county: str) -> int:
+        found = await version(county)
+        service.store.rows["counties"][county]["version"] += 1  # the other one is just faster
+        return found
+
+    service.store.version = before
+    await service.screening.tick()
+    service.store.version = version
+    for _ in range(2):
+        service.now += 3600
+        await service.screening.tick()
+        assert service.screening.held(COUNTY) is None
+    assert [row["applied"] for row in service.store.rows["decisions"].values()] == [False]
