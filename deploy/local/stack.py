@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,15 +64,17 @@ def running(
     reuse: bool = True,
     test_commands: bool = False,
     more_ports: tuple[str, ...] = (),
+    when_held: Callable[[], object] = lambda: None,
 ) -> Iterator[Stack]:
     """Run Kafka and MongoDB with data, logs and ports under `state` for the length of a `with` block.
 
     `prefer` is `auto`, `process` or `container`; FENGQIAO_LOCAL_PREFER overrides `auto`. With `reuse=False` the data of
-    an earlier run go first. `more_ports` are further names to find free ports for. Raises LocalStackError, which says
-    what to do.
+    an earlier run go first. `more_ports` are further names to find free ports for. `when_held` is called once `state` is this
+    run's, before anything starts. Raises LocalStackError, which says what to do.
     """
     state = state.resolve()
     with held(state), contextlib.ExitStack() as at_end:
+        when_held()
         if not reuse:
             for folder in ("kafka", "mongo"):
                 shutil.rmtree(state / folder, ignore_errors=True)

@@ -88,7 +88,7 @@ class Supervisor:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._healthy_once: set[str] = set()
         self._tokens: dict[str, str] = {}
-        self._ready = False
+        self._holds = self._ready = False
         self._writing = threading.Lock()
         self._over = threading.Event()
         self._watchers: list[threading.Thread] = []
@@ -150,9 +150,9 @@ class Supervisor:
             raise self.failure
 
     def _start(self) -> None:
-        if self.ready_file is not None:
-            self.ready_file.unlink(missing_ok=True)  # it would name processes that are gone
-        self._stack = self._at_end.enter_context(running(self.state, **self._options, more_ports=self.services))
+        self._stack = self._at_end.enter_context(
+            running(self.state, **self._options, more_ports=self.services, when_held=self._take_over)
+        )
         self._say(f"Kafka    {self.stack.kafka}  {self.stack.kafka_how}")
         self._say(f"MongoDB  {self.stack.mongo}  {self.stack.mongo_how}")
         if not self.stack.idempotent:
@@ -177,6 +177,15 @@ class Supervisor:
         self._until_healthy()
         self._ready = True
         self._write()
+
+    def _take_over(self) -> None:
+        self._holds = True
+        self._forget()  # what stands there names processes that are gone
+
+    def _forget(self) -> None:
+        # Until this run holds the state the file may be that of a run that goes on.
+        if self._holds and self.ready_file is not None:
+            self.ready_file.unlink(missing_ok=True)
 
     def _watch(self, name: str, target: Callable[..., None], argument: object) -> None:
         thread = threading.Thread(target=target, args=(argument,), name=f"watch-{name}", daemon=True)
@@ -296,8 +305,8 @@ class Supervisor:
         """End the services, then Kafka and MongoDB, within 10 s; their data stay. May be called twice."""
         self._over.set()
         with self._writing:
-            if self.ready_file is not None:
-                self.ready_file.unlink(missing_ok=True)
+            self._forget()
+            self._holds = False  # a second call comes when the next run may be there already
         end(list(self._processes.values()), GRACE)
         self._at_end.close()
         for watcher in self._watchers:
