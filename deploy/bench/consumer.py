@@ -126,6 +126,7 @@ async def our_consumer(stack: Stack, topic: str, count: int, log: Path) -> dict[
         "FENGQIAO_PORT": "0",
         "FENGQIAO_IDEMPOTENT": str(int(stack.idempotent)),
     }
+    environment.pop("FENGQIAO_MONGO_FILE", None)  # it would go before the URI given here
     mongo = Mongo(stack.mongo, f"{prefix.replace('.', '_')}fengqiao_bench", app_name="bench-watch")
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: ASYNC220 - before anything is measured

@@ -115,6 +115,7 @@ async def alerts_alone(folder: Path) -> AsyncIterator[tuple[str, int, str, psuti
             "FENGQIAO_IDEMPOTENT": str(int(stack.idempotent)),
             "FENGQIAO_LOG_LEVEL": "WARNING",
         }
+        environment.pop("FENGQIAO_MONGO_FILE", None)  # it would go before the URI given here
         with (folder / "alerts.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-m", "services.alerts"], env=environment, stdout=log, stderr=log

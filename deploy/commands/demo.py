@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from deploy.commands.servers import OnTheseServers, agree
 from deploy.commands.up import Ending, Stopped, stopped_by_signals
 from deploy.local.errors import LocalStackError
 from deploy.local.supervise import Supervisor
@@ -31,8 +32,10 @@ def demo(
     ready_file: Annotated[Path | None, typer.Option(help="as of `fengqiao up`")] = None,
     once: Annotated[bool, typer.Option("--once", help="end when the days are played")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="go on with the data of the demo before")] = False,
+    on_these_servers: OnTheseServers = False,
 ) -> None:
     """Start everything, play sped-up days of a made-up district, name each warning as it comes."""
+    agree("demo", on_these_servers)
     console = Console(highlight=False)
     file = ready_file or state / "ready.json"
     supervisor = Supervisor(state, ready_file=file, reuse=keep, say=lambda line: console.print(line, markup=False))

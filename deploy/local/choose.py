@@ -1,6 +1,7 @@
 """Which Kafka and which MongoDB to take: one that is named, a container, a process; in the order asked for."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,21 @@ from deploy.local.parts import ExternalPart, Part, ProcessPart
 OwnPart = ProcessPart | containers.ContainerPart
 
 ORDERS = {"auto": ("container", "process"), "process": ("process", "container"), "container": ("container", "process")}
+
+_HOSTS = re.compile(r"(mongodb(?:\+srv)?://)(?:[^@/?]*@)?([\w.,:\[\]-]+)(?:[/?][^@]*)?")
+
+
+def named() -> dict[str, str]:
+    """Return the servers that the environment names, by variable."""
+    return {name: value for name in ("FENGQIAO_KAFKA", "FENGQIAO_MONGO") if (value := os.environ.get(name))}
+
+
+def without_password(address: str) -> str:
+    """Return an address as it may be shown: where it may hold a secret, its hosts only."""
+    if "@" not in address and "password" not in address.lower():
+        return address
+    found = _HOSTS.fullmatch(address)
+    return "".join(found.groups()) if found else "(an address with a password)"
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,9 @@ def kafka(request: Request) -> tuple[Part, bool]:
 
     Raises LocalStackError with every way that was tried and why it was not possible.
     """
-    if named := os.environ.get("FENGQIAO_KAFKA"):
-        kafka_process.reach(named)
-        return ExternalPart("kafka", named, "the broker that FENGQIAO_KAFKA names"), _named_idempotent(named)
+    if address := named().get("FENGQIAO_KAFKA"):
+        kafka_process.reach(address)
+        return ExternalPart("kafka", address, "the broker that FENGQIAO_KAFKA names"), _named_idempotent(address)
     ways: dict[str, Callable[[], OwnPart]] = {
         "container": lambda: containers.kafka(request.state, request.ports, request.children, keep=request.keep),
         "process": lambda: _start(
@@ -61,9 +77,9 @@ def mongo(request: Request) -> Part:
 
     Raises LocalStackError with every way that was tried and why it was not possible.
     """
-    if named := os.environ.get("FENGQIAO_MONGO"):
-        mongo_process.reach(named)
-        return ExternalPart("mongod", named, "the replica set that FENGQIAO_MONGO names")
+    if address := named().get("FENGQIAO_MONGO"):
+        mongo_process.reach(address)
+        return ExternalPart("mongod", address, "the replica set that FENGQIAO_MONGO names")
     ways: dict[str, Callable[[], OwnPart]] = {
         "container": lambda: containers.mongo(request.state, request.ports, request.children, keep=request.keep),
         "process": lambda: _start(

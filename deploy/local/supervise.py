@@ -17,6 +17,7 @@ import httpx
 
 from deploy.local import ports
 from deploy.local.children import end, signal_group
+from deploy.local.choose import without_password
 from deploy.local.errors import LocalStackError, log_tail
 from deploy.local.parts import Part
 from deploy.local.stack import Stack, running
@@ -154,7 +155,7 @@ class Supervisor:
             running(self.state, **self._options, more_ports=self.services, when_held=self._take_over)
         )
         self._say(f"Kafka    {self.stack.kafka}  {self.stack.kafka_how}")
-        self._say(f"MongoDB  {self.stack.mongo}  {self.stack.mongo_how}")
+        self._say(f"MongoDB  {without_password(self.stack.mongo)}  {self.stack.mongo_how}")
         if not self.stack.idempotent:
             self._say("this broker has no idempotent producer: the services publish without it")
         self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -59,6 +59,7 @@ class Demo:
 async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
     state, output = tmp_path / "state", tmp_path / "output.txt"
     command = [Path(sys.executable).with_name("fengqiao"), "demo", "--seed", "7", "--days", "60", "--seconds", "30"]
+    command.append("--on-these-servers")  # those that `make test` was told to take, where it was told
     environment = {**os.environ, "COLUMNS": "220", "PYTHONIOENCODING": "utf-8"}
     with output.open("wb") as file:
         process = subprocess.Popen(
