@@ -127,8 +127,8 @@ def flag_document(told: Told) -> Document:
     row = asdict(told.flag)
     row["_id"] = row.pop("id")
     row["margin"] = told.flag.margin
-    row["told"] = sorted(told.keys)
-    row["retracted"] = told.flag.reason == "relinked"
+    row["told"], row["turn"] = sorted(told.keys), told.turn
+    row["retracted"] = told.retracted
     return row
 
 
@@ -143,7 +143,8 @@ def flag(row: Document) -> Flag:
 def told(row: Document) -> Told:
     """What was told of a flag, from its row."""
     found = flag(row)
-    return Told(found, set(row["told"]), open=found.state == "open")
+    turn = row.get("turn", int(row["retracted"]))  # rows of before there were turns
+    return Told(found, set(row["told"]), open=found.state == "open", turn=turn)
 
 
 def merge_document(county: str, merge: MatterMerge) -> Document:

@@ -362,6 +362,7 @@ def _public(row: Document) -> Document:
     hidden = (
         "_id",
         "told",
+        "turn",
         "petitioners" if isinstance(row.get("petitioners"), list | tuple) else "",
         "retracted",
         "moved",

@@ -212,7 +212,7 @@ class Screening:
                     merges=[codec.merge(row) for row in rows.merges],
                     decisions=[codec.decision(row) for row in rows.decisions],
                     days={int(day): n for day, n in rows.header.get("days", {}).items()},
-                    told=[codec.told(row) for row in rows.flags if not row["retracted"]],
+                    told=[codec.told(row) for row in rows.flags],
                     sequences={row["_id"]: row["sequence"] for row in rows.matters},
                 ),
                 len(rows.petitions),

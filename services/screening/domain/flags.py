@@ -30,6 +30,9 @@ ORDER: Final = {kind: rank for rank, kind in enumerate(KINDS)}
 MOST: Final = 200
 """Petitions and petitioners that a flag names at most, the newest."""
 
+RELINKED: Final = "relinked"
+"""Why a flag was cleared that never stood: its petitions belong elsewhere."""
+
 Text = tuple[str, str]
 """One sentence in Chinese and in English."""
 
@@ -155,8 +158,18 @@ class Flag:
 
 @dataclass(slots=True)
 class Told:
-    """What was already told of one flag, so that nothing is told twice and what fell away is taken back."""
+    """What was already told of one flag, so that nothing is told twice and what fell away is taken back.
+
+    `turn`: how often what had been told turned out otherwise. The same transition may hold again after it was taken back; it has to
+    be news again to those who know an event by its id.
+    """
 
     flag: Flag
     keys: set[str] = field(default_factory=set)
     open: bool = True
+    turn: int = 0
+
+    @property
+    def retracted(self) -> bool:
+        """Whether the whole flag was taken back: what came shows that it never stood."""
+        return self.flag.reason == RELINKED

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.screening.domain.explain import render
-from services.screening.domain.flags import ORDER, Episode, Flag, Told
+from services.screening.domain.flags import ORDER, RELINKED, Episode, Flag, Told
 from services.screening.domain.history import History, episode_id
 from services.screening.domain.outcome import Notice, Outcome, derived
 
@@ -19,12 +19,16 @@ class Telling:
     def __init__(self, county: str) -> None:
         self.county = county
         self.told: dict[str, Told] = {}
+        self._turns: dict[str, int] = {}
         self._by: dict[str, set[str]] = {}
         self._expiries: list[tuple[datetime, str]] = []
 
     def restore(self, told: Iterable[Told]) -> None:
         """Take over what the store says was told."""
         for known in told:
+            if known.retracted:
+                self._turns[known.flag.id] = known.turn
+                continue
             self.told[known.flag.id] = known
             self._by.setdefault(known.flag.matter, set()).add(known.flag.id)
 
@@ -74,23 +78,26 @@ class Telling:
             return
         flag = render(history, state, self.county, episode)
         if told is None:
-            told = self.told[fid] = Told(flag, open=False)
+            told = self.told[fid] = Told(flag, open=False, turn=self._turns.get(fid, 0))
+        elif not told.keys.issubset(keys):
+            told.turn += 1
         for transition, key in zip(episode.log, keys, strict=True):
             if key not in told.keys:
                 again = transition.what == "raised" and told.open
                 shown = render(history, state, self.county, episode, transition)
-                self._notice(history, shown, key, "updated" if again else transition.what, out, at=transition.at)
+                what = "updated" if again else transition.what
+                self._notice(history, shown, (what, key), told.turn, out, at=transition.at)
                 told.keys.add(key)
                 told.open = transition.what != "cleared"
         if stands != told.open:  # it was cleared, and a petition that came late shows that it stands; or the other way
             what = "raised" if stands else "cleared"
-            self._notice(history, flag, f"{what}|{episode.seen_at.isoformat()}|again", what, out)
-            told.open = stands
+            self._notice(history, flag, (what, f"{what}|{episode.seen_at.isoformat()}|again"), told.turn, out)
+            told.open, told.turn = stands, told.turn + 1
         if told.flag.matter != history.id:
             self._by.get(told.flag.matter, set()).discard(fid)
         told.keys, told.flag = set(keys), flag
         self._by.setdefault(history.id, set()).add(fid)
-        out.flags[fid] = Told(flag, set(keys), open=stands)
+        out.flags[fid] = Told(flag, set(keys), open=stands, turn=told.turn)
         episode.told = flag.distinct == _distinct(episode, told)
         if stands:
             heapq.heappush(self._expiries, (episode.finding.expires_at, history.id))
@@ -99,17 +106,20 @@ class Telling:
         """What came shows that the flag never stood: it is cleared, and the record of that stays."""
         told = self.told.pop(fid)
         self._by[history.id].discard(fid)
-        flag = replace(told.flag, state="cleared", reason="relinked", closed_at=told.flag.seen_at)
-        out.flags[fid] = Told(flag, set(), open=False)
+        flag = replace(told.flag, state="cleared", reason=RELINKED, closed_at=told.flag.seen_at)
+        self._turns[fid] = told.turn + 1
+        out.flags[fid] = Told(flag, set(), open=False, turn=told.turn + 1)
         if told.open:
-            self._notice(history, flag, "retracted", "cleared", out)
+            self._notice(history, flag, ("cleared", "retracted"), told.turn, out)
 
     def _notice(
-        self, history: History, flag: Flag, key: str, what: str, out: Outcome, at: datetime | None = None
+        self, history: History, flag: Flag, key: tuple[str, str], turn: int, out: Outcome, at: datetime | None = None
     ) -> None:
+        """Tell a transition: what it is and the key that tells it from the others of the same turn."""
         history.sequence += 1
         out.matters.add(history.id)
-        out.notices.append(Notice(derived(flag.id, what, key), flag, at or flag.seen_at, what, history.sequence))
+        id = derived(flag.id, *key, *([str(turn)] if turn else []))
+        out.notices.append(Notice(id, flag, at or flag.seen_at, key[0], history.sequence))
 
 
 def _distinct(episode: Episode, told: Told) -> int:
