@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import apprise
 import httpx
 import orjson
 import structlog
@@ -146,6 +145,8 @@ class Courier:
         return Outcome(200 <= status < 300 or status == 409, f"http-{status}")
 
     async def _apprise(self, receiver: Receiver, row: Delivery, body: bytes) -> Outcome:
+        import apprise  # slow to load, and most deployments have no such receiver
+
         lines = (self._secrets / f"{receiver.urls}.urls").read_text(encoding="utf-8").splitlines()
         sender = apprise.Apprise()
         for line in lines:

@@ -13,7 +13,6 @@ from services.alerts import bodies, cap, queries, reports
 from services.alerts.handlers import Desk, Missing
 from services.alerts.http import answered
 from services.alerts.http_filter import FILTERS, read_filter
-from services.alerts.render import MEDIA_TYPES, render
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
 from shared.directory import Lang
@@ -55,6 +54,8 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
     async def make_document(request: Request, who: Principal = writer) -> dict[str, Any]:
         """Make a special report (专报) and send it to its list; the record says to whom and when."""
         body = await read_json(request, bodies.DocumentBody)
+        from services.alerts.render import render  # half a second of libraries that a service may never need
+
         wanted = reports.Wanted(body.form, body.recipients, body.lang, body.warning_id, body.since, body.until)
         report = await answered(reports.compose(desk, who, wanted))
         made = await reports.send(
@@ -77,7 +78,7 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
         if row is None or not await _may_see_document(desk, who, row):
             raise Problem(404, "not-found", "there is no such thing here")
         headers = {"Content-Disposition": f'attachment; filename="{row["name"]}"', **_PRIVATE}
-        return Response(bytes(row["body"]), media_type=MEDIA_TYPES[row["form"]], headers=headers)
+        return Response(bytes(row["body"]), media_type=reports.MEDIA_TYPES[row["form"]], headers=headers)
 
     return router
 

@@ -21,6 +21,10 @@ from shared.clock import BEIJING
 from shared.directory import Directory, Lang
 from shared.events import derived_id
 
+MEDIA_TYPES: Final = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
+}
 LISTS: Final = {"leaders": Text("报区委区政府领导", "leaders"), "members": Text("送指挥部成员单位", "member units")}
 
 

@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.alerts import finding
-from tests.support.browser import Desk, browser, desk, in_thread, live, visit
+from tests.support.browser import Desk, in_thread, live
 
-__all__ = ["browser", "desk", "visit"]
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 Visit = Callable[..., Page]
 READ = """() => {

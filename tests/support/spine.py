@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from deploy.kafka.topics import apply, declared
 from deploy.local.stack import Stack
@@ -218,3 +220,20 @@ class Spine:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait(10)
+        with ThreadPoolExecutor(1) as pool:  # a loop may be running here
+            pool.submit(asyncio.run, self._drop_topics()).result()
+
+    async def _drop_topics(self) -> None:
+        """Leave the broker as it was: after a kill it looks through every log that is there, before it answers."""
+        from aiokafka.admin import AIOKafkaAdminClient
+
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.stack.kafka, request_timeout_ms=5_000)
+        try:
+            await admin.start()
+            own = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
+            if own:
+                await admin.delete_topics(own)
+        except KafkaError:  # a test may have stopped it
+            return
+        finally:
+            await admin.close()

@@ -11,7 +11,6 @@ from nicegui import run, ui
 from services.alerts import reports
 from services.alerts.console.forms import Form, local_input, read_local
 from services.alerts.console.visitor import SignedOut, Visitor
-from services.alerts.render import render
 from services.alerts.reports import LISTS, Wanted
 
 
@@ -52,6 +51,8 @@ def open_report(visitor: Visitor, warning_id: str | None, done: Callable[[], Awa
 
 
 async def _make(visitor: Visitor, wanted: Wanted) -> reports.Made | None:
+    from services.alerts.render import render  # half a second of libraries that a service may never need
+
     console = visitor.console
     try:
         visitor.use()
