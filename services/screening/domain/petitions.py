@@ -110,7 +110,8 @@ class Decision:
 @dataclass(slots=True)
 class Case:
     """Where a petition stands, folded from its steps. `breaches`: those that stand, and since when; `unfounded`: those that
-    were none. A breach and its withdrawal have times of their own: either may be the earlier one.
+    were none. A breach and its withdrawal have times of their own: either may be the earlier one. `since`: when the petition
+    was reopened after a reply, which starts a new period; `over`: how many of the `steps` belong to the periods before.
     """
 
     assigned_unit: str | None = None
@@ -123,6 +124,8 @@ class Case:
     unfounded: set[str] = field(default_factory=set)
     contested_at: datetime | None = None
     steps: list[str] = field(default_factory=list)
+    since: datetime | None = None
+    over: int = 0
 
     def apply(self, step: Step) -> None:
         """Fold one step in; steps come in the order of their time."""
@@ -131,7 +134,7 @@ class Case:
             case "assigned":
                 self.assigned_unit = step.unit
             case "accepted":
-                self.accepted_at = step.at
+                self.accepted_at = self.accepted_at or step.at  # accepting again moves the duty, never the date
             case "not_accepted":
                 self.refused_at = step.at
             case "extended":
@@ -141,16 +144,37 @@ class Case:
             case "closed":
                 self.closed_at = step.at
             case "reopened":
-                self.closed_at, self.replied_at, self.contested_at = None, None, step.at
+                self._reopen(step.at)
             case "evaluated":
                 self.contested_at = step.at if step.solved is False else None
             case "breached":
-                if not step.breach or step.breach not in self.unfounded:
+                if step.breach not in self.unfounded and not self._is_over(step.breach):
                     self.breaches.setdefault(step.breach, step.at)
             case "breach_withdrawn":
-                self.unfounded.add(step.breach)
-                if self.breaches.pop(step.breach, None) is None:
-                    self.breaches.pop("", None)
+                self._take_back(step.breach)
+
+    def _take_back(self, breach: str) -> None:
+        if breach:
+            self.unfounded.add(breach)
+        if self.breaches.pop(breach, None) is None and not self._is_over(breach):
+            self.breaches.pop("", None)
+
+    def _reopen(self, at: datetime) -> None:
+        # As assessment counts: a reply ends the period, and only then the reopening starts another. A petition that was closed
+        # or refused without one has the period it had.
+        if self.replied_at is not None:
+            self.since, self.over = at, len(self.steps) - 1
+            self.accepted_at = at if self.accepted_at else None
+            self.extended_days = 0
+            self.breaches.clear()
+        self.replied_at = self.closed_at = self.refused_at = None
+        self.contested_at = at
+
+    def _is_over(self, breach: str) -> bool:
+        """Whether a breach (`obligation/started_by/renewal`) is one of a period before the last reopening. Its time does not
+        tell: a reply in time that is entered late ends a period that had been found broken at a later day.
+        """
+        return breach.partition("/")[2].rpartition("/")[0] in self.steps[: self.over]
 
     @property
     def breached_at(self) -> datetime | None:

@@ -170,6 +170,7 @@ def unanswered_repeat(
         and (since is None or state.members[again].filing.at > since)
         and (case := state.case(earlier)) is not None
         and not case.settled
+        and (case.since is None or state.members[again].filing.at >= case.since)  # what was missing then was answered
     ]
     repeats = {again for again, _ in live}
     if len(repeats) < rule.repeats:

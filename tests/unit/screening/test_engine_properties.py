@@ -14,6 +14,11 @@ from services.screening.domain.restoring import rebuild
 from tests.support.petitions import COUNTY, MATTERS, POLICIES, START, county, filed, matters_of, raised, step
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+KINDS = (
+    *("assigned", "accepted", "not_accepted", "extended", "replied", "reopened", "evaluated"),
+    *("breached", "breach_withdrawn"),
+)
+BREACHES = ("HANDLE/s*.accepted/0", "HANDLE/s*.reopened/0")
 LETTER = "尊敬的领导您好，具体情况请见附件材料，盼复为感，谢谢！"
 LATENESS = POLICIES.all[-1].linking.lateness_minutes
 
@@ -37,13 +42,10 @@ def stories(draw, most=24, span=LATENESS - 5):
             signals=draw(st.sampled_from(((), (), (), ("life_safety:self_harm",), ("announced_escalation:capital",)))),
         )
         items.append(petition)
-        for kind in draw(
-            st.lists(
-                st.sampled_from(("assigned", "accepted", "breached", "replied", "evaluated")), max_size=2, unique=True
-            )
-        ):
+        for kind in draw(st.lists(st.sampled_from(KINDS), max_size=4, unique=True)):
             at = petition.filing.at + timedelta(minutes=draw(st.integers(0, 200)))
-            items.append(step(f"s{n}.{kind}", petition, kind, at, unit="379911.office", solved=False))
+            which = draw(st.sampled_from(("", *BREACHES))).replace("*", str(n))
+            items.append(step(f"s{n}.{kind}", petition, kind, at, unit="379911.office", solved=False, breach=which))
     return items
 
 
