@@ -12,7 +12,8 @@ _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-_YEARS: Final = range(1949, 2200)
+YEARS: Final = range(1949, 2200)
+"""Years that a time from outside may lie in: all that petitions have to do with, and none at which arithmetic overflows."""
 
 
 def parse_instant(value: object) -> datetime:
@@ -29,7 +30,7 @@ def parse_instant(value: object) -> datetime:
     if match is None:
         raise ValueError("not an RFC 3339 time with a zone, such as 2026-03-01T09:30:00+08:00")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if year not in _YEARS:
+    if year not in YEARS:
         raise ValueError("the year must lie between 1949 and 2199")
     if second == 60:
         raise ValueError("leap seconds are not taken; send second 59")

@@ -20,6 +20,7 @@ import orjson
 from pydantic import RootModel
 
 from shared.clock import BEIJING
+from shared.instants import YEARS
 from shared.messagerows import BadRow, Message, MessageFileError
 from shared.yamlfile import read_yaml
 
@@ -50,7 +51,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Headers that are understood without a mapping file."""
 _OURS: Final = {their: ours for ours, theirs in ALIASES.items() for their in theirs}
-_ESCAPED: Final = re.compile("[\udc80-\udcff]")
+_ESCAPED: Final = re.compile("[\ud800-\udfff]")
+"""Bytes that were not in the encoding, and characters of which a file (UTF-16) holds one half only."""
 MAX_FIELD: Final = 100_000
 MAX_COLUMNS: Final = 200
 _TIME: Final = re.compile(
@@ -119,7 +121,7 @@ def _raw_rows(
 
 def _json_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     names = _OURS | {theirs: ours for ours, theirs in mapping.items()}
-    for number, line in enumerate(io.TextIOWrapper(stream, encoding_of(stream), "surrogateescape"), 1):
+    for number, line in enumerate(_decoded(stream), 1):
         if not line.strip():
             continue
         if _undecoded(line):
@@ -138,7 +140,7 @@ def _json_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[i
 
 
 def _csv_rows(stream: BinaryIO, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    text = io.TextIOWrapper(stream, encoding_of(stream), "surrogateescape", newline="")
+    text = _decoded(stream, newline="")
     delimiter = _delimiter(text.readline())
     text.seek(0)
     return _named(_records(csv.reader(text, delimiter=delimiter, strict=True)), mapping)
@@ -189,6 +191,15 @@ def _named(
 
 def _delimiter(header: str) -> str:
     return max(",;\t|", key=header.count)
+
+
+def _decoded(stream: BinaryIO, newline: str | None = None) -> io.TextIOWrapper:
+    """The text of a stream, with marks (`_ESCAPED`) where it has bytes or halves of characters that are none."""
+    encoding = encoding_of(stream)
+    # Half a character of UTF-16 is no byte to escape: only so it is found in its row and does not end the reading.
+    return io.TextIOWrapper(
+        stream, encoding, "surrogatepass" if encoding == "utf-16" else "surrogateescape", newline=newline
+    )
 
 
 def _undecoded(text: str) -> bool:
@@ -265,8 +276,8 @@ def _message(number: int, raw: Mapping[str, Any]) -> Message | BadRow:
         if not found.get(name, "").strip() and not (name == "submitted_at" and isinstance(at, datetime)):
             return BadRow(number, f"{name.replace('_', '-')}-missing", f"the row has no {name}")
     moment = _aware(at) if isinstance(at, datetime) else read_time(found["submitted_at"])
-    if moment is None:
-        return BadRow(number, "time-invalid", "submitted_at is no date and time")
+    if moment is None or moment.year not in YEARS:
+        return BadRow(number, "time-invalid", f"submitted_at is no date and time of {YEARS[0]} to {YEARS[-1]}")
     return Message(
         row=number,
         id=found["id"].strip(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO, Final
@@ -16,6 +18,19 @@ from shared.messagerows import BadRow, MessageFileError
 UNPACKED_MAX: Final = 200 * 1024 * 1024
 RATIO_MAX: Final = 200
 _FORMULA: Final = "f"
+_BROKEN: Final = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,  # a part that breaks off
+    RuntimeError,  # a part under a password, or packed in a way that is not known
+    KeyError,
+    IndexError,
+    ValueError,
+    SyntaxError,
+    OSError,
+)
 
 
 def sheet_rows(stream: BinaryIO) -> Iterator[tuple[int, list[Any] | BadRow]]:
@@ -34,7 +49,7 @@ def sheet_rows(stream: BinaryIO) -> Iterator[tuple[int, list[Any] | BadRow]]:
                 yield number, [_value(cell.value) for cell in cells]
     except DefusedXmlException:
         raise MessageFileError("xml-entities", "the file holds XML entities") from None
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, IndexError, ValueError, SyntaxError, OSError) as error:
+    except _BROKEN as error:
         if isinstance(error, MessageFileError):
             raise
         raise MessageFileError("file-broken", "the file is no readable XLSX workbook") from None

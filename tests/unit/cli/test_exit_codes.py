@@ -22,6 +22,7 @@ GOOD = {
 LATER = GOOD | {"id": 2}
 DOUBLED = GOOD | {"title": "另一件"}
 UNTIMED = GOOD | {"id": 3, "submitted_at": "yesterday"}
+ANCIENT = GOOD | {"id": 4, "submitted_at": "0001-01-01 00:00:00"}
 MORE = {"link": [], "backtest": ["--policy", str(POLICY / "default.yaml")]}
 
 
@@ -35,13 +36,14 @@ def run(tmp_path: Path, command: str, rows: list[object], *more: str):
 @pytest.mark.parametrize("command", ["link", "backtest"])
 class TestMessages:
     def test_bad_rows_are_counted_and_the_others_go_on(self, tmp_path, command):
-        result, out = run(tmp_path, command, [GOOD, DOUBLED, UNTIMED, LATER])
+        result, out = run(tmp_path, command, [GOOD, DOUBLED, UNTIMED, ANCIENT, LATER])
         assert (result.exit_code, out.exists()) == (0, True), result.output
         lines = result.stderr.splitlines()
-        assert lines[:3] == [
+        assert lines[:4] == [
             "row 2: id-doubled: row 1 has the same id",
-            "row 3: time-invalid: submitted_at is no date and time",
-            "m.jsonl: 2 rows left out, 2 used",
+            "row 3: time-invalid: submitted_at is no date and time of 1949 to 2199",
+            "row 4: time-invalid: submitted_at is no date and time of 1949 to 2199",
+            "m.jsonl: 3 rows left out, 2 used",
         ]
 
     def test_strict_ends_with_1_and_writes_nothing(self, tmp_path, command):

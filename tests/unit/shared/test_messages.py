@@ -217,6 +217,45 @@ def test_bombs_macros_entities_and_broken_files_are_refused() -> None:
     assert refused(repacked(good, "xl/workbook.xml", b"<x/>"), "xlsx") == "file-broken"
 
 
+@pytest.mark.parametrize("by", ["bytes", "method", "password"])
+def test_a_workbook_whose_packing_is_damaged_is_refused(by: str) -> None:
+    data = bytearray(sheet([1, "A1", "2019-01-01", "标题", "内容"]))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        part = archive.getinfo("xl/worksheets/sheet1.xml")
+    start = part.header_offset + 30 + len(part.filename)
+    listed = data.rindex(part.filename.encode()) - 46  # its entry in the central directory
+    if by == "bytes":
+        data[start : start + 20] = b"\xff" * 20
+    elif by == "method":
+        data[listed + 10] = 98
+    else:
+        data[listed + 8] |= 1
+    assert refused(bytes(data), "xlsx") == "file-broken"
+
+
+@pytest.mark.parametrize("year", [1, 1948, 2200, 9999])
+def test_a_year_no_petition_is_of_is_a_bad_row(year: int) -> None:
+    data = f"{HEADER}\n1,A1,{year:04}-01-01 00:00:00,标题,内容\n{GOOD}\n".encode()
+    assert codes(data) == ["time-invalid", "ok"]
+    line = orjson.dumps({"id": "1", "submitted_at": f"{year:04}-06-01T00:00:00Z", "title": "题", "text": "文"})
+    assert codes(line, "jsonl") == ["time-invalid"]
+
+
+def test_a_date_cell_of_1900_is_a_bad_row() -> None:
+    at = datetime(1900, 1, 5)  # noqa: DTZ001 - a sheet knows no zones
+    assert codes(sheet([1, "A1", at, "标题", "内容"]), "xlsx") == ["time-invalid"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_half_a_character_is_a_bad_row_and_not_the_end(kind: Kind) -> None:
+    half = f"{HEADER}\n2,A1,2019-01-01,标题,前\ud83d后\n{GOOD}\n"
+    if kind == "jsonl":
+        row = {"id": "1", "submitted_at": "2019-01-01", "title": "题"}
+        assert codes(json.dumps(row | {"text": "\ud83d"}).encode(), "jsonl") == ["not-json"]
+        half = "".join(json.dumps(row | {"text": text}, ensure_ascii=False) + "\n" for text in ("\ud83d后", "文"))
+    assert codes(half.encode("utf-16", "surrogatepass"), kind) == ["not-utf8", "ok"]
+
+
 # -- names, mappings, times -------------------------------------------------------------------------------------------
 
 
