@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from rich.console import Console
-from rich.table import Table
 
+from deploy.commands.lines import columns
+from deploy.commands.partitions import partitions
+from deploy.kafka.topics import read_declaration
 from shared import progress as store
 from shared.clock import SystemClock
 from shared.mongo import Mongo
@@ -20,7 +21,7 @@ SERVICES = ("screening", "alerts", "assessment")
 
 
 def _mongo(settings: ServiceSettings, service: str) -> Mongo:
-    return Mongo(settings.mongo, f"{settings.prefix}fengqiao_{service}", app_name="fengqiao-progress")
+    return Mongo(settings.mongo, f"{settings.prefix.replace('.', '_')}fengqiao_{service}", app_name="fengqiao-progress")
 
 
 @app.command("show")
@@ -33,16 +34,13 @@ def show() -> None:
         for service in SERVICES:
             mongo = _mongo(settings, service)
             async for row in mongo[store.COLLECTION].find().sort("_id", 1):
-                found.append(
-                    (service, row["topic"], str(row["partition"]), str(row["next"]), str(row["epoch"]), row["owner"])
-                )
+                owner = row.get("owner") or "–"  # none where a human decided before any process claimed it
+                place = (row["topic"], str(row["partition"]), str(row["next"]), str(row["epoch"]))
+                found.append((service, *place, owner))
             await mongo.close()
         return found
 
-    table = Table("service", "topic", "partition", "next offset", "epoch", "owner")
-    for row in asyncio.run(rows()):
-        table.add_row(*row)
-    Console().print(table)
+    typer.echo(columns(("service", "topic", "partition", "next offset", "epoch", "owner"), asyncio.run(rows())))
 
 
 @app.command("set")
@@ -57,8 +55,16 @@ def set_offset(
         typer.echo(f"--service is one of {', '.join(SERVICES)}", err=True)
         raise typer.Exit(2)
     settings = ServiceSettings()
+    read = [settings.prefix + row.name for row in read_declaration().topics if service in row.groups]
+    if topic not in read:
+        typer.echo(f"{service} does not read {topic}; it reads {', '.join(read)}", err=True)
+        raise typer.Exit(2)
 
     async def decide() -> int:
+        there = (await partitions(settings.kafka, [topic]))[topic]
+        if partition not in there:
+            typer.echo(f"{topic} has no partition {partition}; it has {there[0]} to {there[-1]}", err=True)
+            raise typer.Exit(2)
         consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         await consumer.start()
         mongo = _mongo(settings, service)
@@ -66,7 +72,7 @@ def set_offset(
             tp = TopicPartition(topic, partition)
             begin = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
-            offset = {"earliest": begin, "latest": end}.get(to, int(to) if to.isdigit() else -1)
+            offset = {"earliest": begin, "latest": end}.get(to, int(to) if to.isascii() and to.isdigit() else -1)
             if not begin <= offset <= end:
                 raise typer.BadParameter(f"--to is earliest ({begin}), latest ({end}) or an offset between them")
             await store.decide(
@@ -78,4 +84,4 @@ def set_offset(
             await mongo.close()
 
     offset = asyncio.run(decide())
-    Console().print(f"{topic}[{partition}] of {service} goes on at {offset}; restart the service")
+    typer.echo(f"{topic}[{partition}] of {service} goes on at {offset}; restart the service")

@@ -119,9 +119,12 @@ async def test_strange_headers_stop_nothing_and_steer_nothing(spine: Spine) -> N
     assert await read_all(spine.stack.kafka, warnings) == []
 
 
+STEERING: list[tuple[str, Any]] = [("a", b"\xff"), ("b", b"[/red] list[str] [missing] 13812345678")]
+
+
 async def test_the_dlq_command_lists_shows_and_sends_again(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
     spine.start()
-    await send(spine.stack.kafka, spine.petitions, [(KEY, b"13812345678 broken", [("a", b"\xff")])])
+    await send(spine.stack.kafka, spine.petitions, [(KEY, b"13812345678 broken", STEERING)])
     await spine.published(1)
     for name, value in spine.environment("cli").items():
         monkeypatch.setenv(name, value)
@@ -131,12 +134,14 @@ async def test_the_dlq_command_lists_shows_and_sends_again(spine: Spine, monkeyp
     runner = CliRunner()
 
     def call(*words: str) -> str:
-        result = runner.invoke(app, ["dlq", *words], env={"COLUMNS": "200"})
+        result = runner.invoke(app, ["dlq", *words], env={"COLUMNS": "80"})
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "not-json" in await asyncio.to_thread(call, "list")
-    shown = await asyncio.to_thread(call, "show", f"{spine.dlq}@0")
+    place, reason, *_ = (await asyncio.to_thread(call, "list")).splitlines()[1].split()
+    assert (place, reason) == (f"{spine.dlq}@0", "not-json")
+    shown = await asyncio.to_thread(call, "show", place)
+    assert "orig-b: [/red] list[str] [missing] [phone]" in shown.splitlines()
     assert "[phone] broken" in shown
     assert "13812345678" not in shown
     assert "would be sent again" in await asyncio.to_thread(call, "replay")
