@@ -15,6 +15,7 @@ from deploy.backtest.county import Run, uncollected
 from deploy.backtest.figures import Difference, Figures, difference, figures
 from deploy.backtest.report import span, write_report
 from deploy.backtest.runner import replay
+from deploy.outputs import check_outputs, drafted, writing
 from deploy.rows import Strict, usable
 from services.screening.policyfile import read_policies
 from shared.messages import Message
@@ -47,6 +48,7 @@ def backtest(
     pending_elsewhere, unanswered_repeat) have nothing to go by here.
     """
     console = Console(stderr=True, soft_wrap=True)
+    check_outputs({"--out": out, "--html": html, "--events": events}, file, policy, against, mapping)
     try:
         named = [(path, read_policies(path).all[-1].name) for path in (policy, against) if path is not None]
     except ConfigError as error:
@@ -65,7 +67,8 @@ def backtest(
     if diff is not None:
         console.print(_difference(diff, [name for _, name in named]))
     if html is not None:
-        write_report(html, all_figures[0], all_figures[1] if len(all_figures) > 1 else None, diff)
+        with drafted(html) as page:
+            write_report(page, all_figures[0], all_figures[1] if len(all_figures) > 1 else None, diff)
 
 
 def _replay(
@@ -84,11 +87,8 @@ def _replay(
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as lines:
+    with writing(path) as lines:
         lines.writelines(orjson.dumps(row) + b"\n" for row in rows)
-    part.replace(path)
 
 
 def _table(columns: list[Figures]) -> Table:

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from deploy.outputs import check_outputs, drafted, is_stdout, writing
+
 if TYPE_CHECKING:
     from shared.pretrained import Pretrained
 
@@ -88,7 +90,18 @@ def _row(line: bytes, *, labelled: bool) -> Row | str:
         return f"text is longer than {MAX_TEXT} characters"
     if labelled and (not isinstance(label, str) or not label.strip()):
         return "label is missing"
+    if any(isinstance(value, str) and not _is_writable(value) for value in (key, text, label)):
+        return "holds half a character (a surrogate without its other half); write the file anew as UTF-8"
     return Row(key, text, label.strip() if isinstance(label, str) else "")
+
+
+def _is_writable(text: str) -> bool:
+    r"""Whether it can be written as UTF-8, which half a character of JSON's `\ud83d\ude00` cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _usable(path: Path, *, labelled: bool) -> list[Row]:
@@ -112,17 +125,9 @@ def _refuse(line: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _to_be_written(path: Path, option: str = "--out") -> None:
-    if path.is_dir():
-        _refuse(f"{option} {path} is a directory; name a file in it")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        _refuse(f"{option} {path}: {above} is a file, not a directory")
-
-
 def _write(path: Path, lines: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    with writing(path) as file:
+        file.writelines(f"{line}\n".encode() for line in lines)
 
 
 def _texts(path: Path | None) -> list[str]:
@@ -165,7 +170,7 @@ def train_command(
     from shared.classifier import TrainingError, train
     from shared.classifier_file import save
 
-    _to_be_written(model)
+    check_outputs({"--out": model}, file, unlabelled, encoder)
     pretrained = _pretrained(encoder)
     rows = _usable(file, labelled=True)
     with Progress(console=err, transient=True) as bar:
@@ -182,7 +187,8 @@ def train_command(
         except TrainingError as error:
             err.print(str(error), style="red", markup=False, highlight=False)
             raise typer.Exit(2) from error
-    digest = save(trained, model)
+    with drafted(model) as draft:
+        digest = save(trained, draft)
     out.print(f"{model}: {len(rows)} texts, {len(trained.labels)} labels, sha256 {digest}", soft_wrap=True)
 
 
@@ -195,7 +201,7 @@ def predict_command(
     """Label a file; a low-confidence answer has needs_person true (需要人工判断)."""
     from shared.classifier_file import ModelFileError, load
 
-    _to_be_written(target)
+    check_outputs({"--out": target}, file, model)
     try:
         classifier = load(model)
     except ModelFileError as error:
@@ -203,9 +209,7 @@ def predict_command(
         raise typer.Exit(2) from error
     rows = _usable(file, labelled=False)
     doubtful = 0
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    with Progress(console=err, transient=True) as bar, partial.open("w", encoding="utf-8") as written:
+    with Progress(console=err, transient=True) as bar, writing(target) as written:
         task = bar.add_task("predict", total=len(rows))
         for batch in _batches(rows):
             for row, answer in zip(batch, classifier.predict([row.text for row in batch]), strict=True):
@@ -217,10 +221,10 @@ def predict_command(
                     "needs_person": answer.needs_person,
                     "runner_up": answer.runner_up,
                 }
-                written.write(json.dumps(line, ensure_ascii=False) + "\n")
+                written.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
             bar.advance(task, len(batch))
-    partial.replace(target)
-    out.print(f"{target}: {len(rows)} texts, {doubtful} need a person (需要人工判断)", soft_wrap=True)
+    told = err if is_stdout(target) else out
+    told.print(f"{target}: {len(rows)} texts, {doubtful} need a person (需要人工判断)", soft_wrap=True)
 
 
 def _batches(rows: list[Row]) -> Iterator[list[Row]]:
@@ -250,9 +254,7 @@ def evaluate_command(
     from deploy.classify_report import DEALS, measure, tables
     from shared.classifier import TrainingError
 
-    for path, option in ((json_file, "--json"), (doubtful, "--doubtful")):
-        if path is not None:
-            _to_be_written(path, option)
+    check_outputs({"--json": json_file, "--doubtful": doubtful}, file, unlabelled, encoder)
     pretrained = _pretrained(encoder)
     rows = _usable(file, labelled=True)
     more = _texts(unlabelled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from deploy.outputs import check_outputs, writing
 from deploy.rows import Strict
 from services.assessment.offline import Ledger, rows
 from services.assessment.policy import load_rules
 from shared.clock import BEIJING
+from shared.instants import YEARS
 from shared.yamlfile import ConfigError
 
 MAX_REPORTED = 50
@@ -27,9 +29,20 @@ def _moment(value: str) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise typer.BadParameter("not a date or time, such as 2026-05-01 or 2026-05-01T12:00:00+08:00") from None
-    if len(value) == 10:
+    if moment.year not in YEARS:
+        raise typer.BadParameter(f"the year must lie between {YEARS[0]} and {YEARS[-1]}")
+    if _is_day(value):
         moment = moment.replace(hour=23, minute=59, second=59)
     return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
+
+
+def _is_day(value: str) -> bool:
+    """A date in any form of ISO 8601 (2026-05-01, 20260501), with no time in it."""
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def clocks(
@@ -45,6 +58,7 @@ def clocks(
     """Work out every obligation of the petitions in a file of lifecycle events, as of a moment."""
     console = Console(stderr=True, soft_wrap=True)
     moment = _moment(as_of)
+    check_outputs({"--out": out}, events, rules)
     try:
         book = load_rules(rules)
     except ConfigError as error:
@@ -77,14 +91,12 @@ def clocks(
             console.print(f"--strict: {bad} bad lines, nothing was written", markup=False, highlight=False)
             raise typer.Exit(1)
         working = progress.add_task("working out", total=len(ledger))
-        partial = out.with_name(out.name + ".partial")
-        with partial.open("wb") as sink:
+        with writing(out) as sink:
             for _, found in ledger.obligations(book, moment):
                 for row in rows(found, moment, lang):
                     sink.write(orjson.dumps(row) + b"\n")
                     written += 1
                 progress.advance(working)
-        partial.replace(out)
     console.print(f"{len(ledger)} petitions, {written} obligations → {out}; {bad} bad lines", highlight=False)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from deploy.outputs import check_outputs, writing
 from deploy.rows import Strict, usable
 from services.screening.domain.matters import LinkConfig
 from services.screening.domain.matters import Message as Petition
@@ -70,15 +71,13 @@ def link(
 ) -> None:
     """Link a file of messages into matters, in the order of event time, with the linker that screening runs."""
     console = Console(stderr=True, soft_wrap=True)
+    check_outputs({"--out": out}, file, mapping)
     good, left_out = usable(file, mapping, console, strict=strict)
     found = matters_of(good, LinkConfig(window=timedelta(days=window)), jurisdiction, console)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    with part.open("wb") as lines:
+    with writing(out) as lines:
         for message in good:
             own = int(message.id) if message.numeric_id else message.id
             lines.write(orjson.dumps({"id": own, "matter": found[message.id]}) + b"\n")
-    part.replace(out)
     sizes = Counter(found.values())
     table = Table("messages", "matters", "of two or more", "of five or more", "largest", "bad rows")
     counts = [len(good), len(sizes), *(sum(n >= least for n in sizes.values()) for least in (2, 5))]

@@ -70,7 +70,14 @@ def test_a_moment_without_zone_is_beijing_and_a_day_means_its_end(tmp_path: Path
     assert run(tmp_path, lines, as_of="2026-03-17T00:00:00")[0][0]["state"] == "breached"
 
 
-@pytest.mark.parametrize("bad", ["yesterday", "2026-13-01"])
+@pytest.mark.parametrize("day", ["2026-03-01", "20260301", "2026-W09-7"])
+def test_a_day_in_any_form_means_its_end(tmp_path: Path, day: str) -> None:
+    lines = [encode(Story().filed("2026-03-01T10:00:00+08:00"))]
+    assert [row["state"] for row in run(tmp_path, lines, as_of=day)[0]] == ["pending"]
+    assert run(tmp_path, lines, as_of=f"{day}T00:00")[0] == []
+
+
+@pytest.mark.parametrize("bad", ["yesterday", "2026-13-01", "0001-01-01"])
 def test_a_moment_that_is_none_is_refused(tmp_path: Path, bad: str) -> None:
     source = tmp_path / "events.jsonl"
     source.write_bytes(b"")

@@ -90,6 +90,42 @@ def test_rows_that_are_not_utf8_or_have_no_label_do_not_stop_training(tmp_path: 
     assert "row 26: label is missing" in result.stderr
 
 
+@pytest.mark.parametrize("field", ["key", "text", "label"])
+def test_half_a_character_is_a_bad_row(tmp_path: Path, labelled: Path, model: Path, field: str):
+    row = {"key": "x", "text": "公司拖欠工资", "label": "劳动"}
+    with labelled.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row | {field: row[field] + "\ud83d"}) + "\n")
+    target = tmp_path / "o"
+    for words in (("train", labelled), ("predict", labelled, "--model", model)):
+        result = run(*words, "--out", target)
+        assert result.exit_code == 0
+        assert "row 25: holds half a character" in result.stderr
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 24
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path, labelled: Path, model: Path):
+    before, trained = labelled.read_bytes(), model.read_bytes()
+    twice = ("--json", tmp_path / "x", "--doubtful", tmp_path / "x")
+    for words, said in (
+        (("train", labelled, "--out", labelled), "is an input"),
+        (("predict", labelled, "--model", model, "--out", labelled), "is an input"),
+        (("predict", labelled, "--model", model, "--out", model), "is an input"),
+        (("evaluate", labelled, "--json", labelled), "is an input"),
+        (("evaluate", labelled, *twice), "--json too"),
+    ):
+        result = run(*words)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert (labelled.read_bytes(), model.read_bytes()) == (before, trained)
+
+
+def test_a_link_to_the_model_stays_one(tmp_path: Path, labelled: Path, model: Path):
+    link = tmp_path / "current.npz"
+    link.symlink_to(model)
+    model.write_bytes(b"old")
+    assert run("train", labelled, "--out", link).exit_code == 0
+    assert (link.is_symlink(), model.read_bytes()[:2]) == (True, b"PK")
+
+
 def test_a_model_that_is_none_is_refused_and_nothing_is_written(tmp_path: Path, labelled: Path):
     bad = tmp_path / "m.npz"
     bad.write_bytes(b"\x80\x04.")
