@@ -126,7 +126,7 @@ def crowds(run: Run, messages: Sequence[Message]) -> tuple[Crowd, ...]:
         rows.sort(key=lambda m: (m.submitted_at, m.id))
         fifth = fifth_petitioner(rows)
         if fifth is not None:
-            who = {m.petitioner for m in rows}
+            who = {m.petitioner or m.id for m in rows}  # one who is not named is somebody of his own, as in the rules
             found.append(Crowd(matter, rows[0].title, len(rows), len(who), fifth, peak_week(rows), flagged.get(matter)))
     return tuple(sorted(found, key=lambda crowd: (crowd.fifth, crowd.matter)))
 

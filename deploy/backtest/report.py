@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from deploy.backtest.figures import Crowd, Difference, Figures
+from shared.clock import BEIJING
 
 WIDTH, HEIGHT = 900, 220
 
@@ -26,7 +27,7 @@ svg{width:100%;height:auto} .note{background:#f5f7fa;border-left:4px solid #7a8e
 <h1>规则回测 <span class="en">Policy backtest</span></h1>
 <p class="note">演练（Exercise）：本页由历史数据重放得出，没有发出任何预警。内部资料，级别为内部级别，不是突发事件预警。<br>
 <span class="en">Exercise: replayed history, nothing was sent. Internal levels, never a public warning.</span></p>
-<p>{{ a.first.date() }} – {{ a.last.date() }} · {{ "{:,}".format(a.messages) }} 件 petitions · {{ a.counties }} 个县区 counties ·
+<p>{{ day(a.first) }} – {{ day(a.last) }} · {{ "{:,}".format(a.messages) }} 件 petitions · {{ a.counties }} 个县区 counties ·
 规则 policy <b>{{ a.policy }}</b>{% if b %} / <b>{{ b.policy }}</b>{% endif %}</p>
 {% for f in (a, b) if f %}
 <h2>{{ f.policy }}</h2>
@@ -48,7 +49,7 @@ svg{width:100%;height:auto} .note{background:#f5f7fa;border-left:4px solid #7a8e
 <table><tr><th>事项 matter<th class="n">件 petitions<th class="n">人 petitioners<th>第五人 fifth<th>预警 flagged
 <th class="n">提前 lead<th class="n">高峰周前 before peak week</tr>
 {% for c in f.crowds %}<tr><td>{{ c.title }}<td class="n">{{ c.petitions }}<td class="n">{{ c.petitioners }}
-<td>{{ c.fifth.strftime("%Y-%m-%d %H:%M") }}<td>{{ c.flagged.strftime("%Y-%m-%d %H:%M") if c.flagged else "—" }}
+<td>{{ minute(c.fifth) }}<td>{{ minute(c.flagged) if c.flagged else "—" }}
 <td class="n">{{ span(c.lead_fifth) }}<td class="n">{{ span(c.lead_peak) }}</tr>{% endfor %}</table>
 {% endfor %}
 {% if d %}
@@ -65,7 +66,7 @@ def write_report(path: Path, first: Figures, second: Figures | None, diff: Diffe
     """Write the page."""
     environment = Environment(autoescape=True)
     page = environment.from_string(_PAGE)
-    html = page.render(a=first, b=second, d=diff, days=_days, leads=_leads, span=span)
+    html = page.render(a=first, b=second, d=diff, days=_days, leads=_leads, span=span, day=_day, minute=_minute)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
 
@@ -78,8 +79,17 @@ def span(delta: timedelta | None) -> str:
     return f"{'−' if delta < timedelta() and hours else ''}{hours // 24} d {hours % 24} h"
 
 
+def _day(at: datetime) -> date:
+    """Beijing's day: flags are counted by it, whatever zone the file writes its times in."""
+    return at.astimezone(BEIJING).date()
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+
+
 def _days(f: Figures) -> Markup:
-    first, last = f.first.date(), f.last.date()
+    first, last = _day(f.first), _day(f.last)
     return _bars(_filled(f.per_day, first, last), first, last)
 
 
