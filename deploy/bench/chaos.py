@@ -8,13 +8,13 @@ import random
 import signal
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from rich.console import Console
@@ -23,7 +23,7 @@ from rich.progress import Progress, TaskID
 from deploy.bench.report import machine, save, tell
 from deploy.bench.system import SERVICES, System, draft, system, until
 from deploy.kafka.topics import declared
-from shared.events import PETITIONS, decode
+from shared.events import PETITIONS, PetitionFiled, decode
 from shared.mongo import Mongo, PyMongoError, Unavailable
 
 TARGETS: Final = (*SERVICES, "kafka", "mongod")
@@ -38,6 +38,28 @@ class Kill:
     name: str
     at_s: float
     moving_s: float | None = None
+
+
+def doubled_filings(filed: Mapping[str, set[str]]) -> int:
+    """Filings too many on the bus, by petition and event id. A record that came twice has one id, and one effect."""
+    return sum(len(ids) - 1 for ids in filed.values())
+
+
+def doubled_obligations(rows: Iterable[Mapping[str, Any]]) -> int:
+    """Obligations too many. Each petition is filed once here, so that a clock starts once at a time.
+
+    Not by `_id` or the step that started it: an effect that is had twice has other ids.
+    """
+    return _too_many((row["petition"], row["code"], row["started"]) for row in rows)
+
+
+def doubled_warnings(rows: Iterable[Mapping[str, Any]]) -> int:
+    """Open warnings too many. `apart` keeps warnings about one person's safety from each other."""
+    return _too_many((row["kind"], row["matter"], row["apart"]) for row in rows)
+
+
+def _too_many(keys: Iterable[tuple[Any, ...]]) -> int:
+    return sum(n - 1 for n in Counter(keys).values())
 
 
 class Chaos:
@@ -140,8 +162,8 @@ class Chaos:
         finally:
             await consumer.stop()
 
-    async def published(self) -> tuple[Counter[str], int]:
-        """Records a petition on the topic, and how many records there are in all."""
+    async def published(self) -> tuple[dict[str, set[str]], int]:
+        """Ids of the filings on the topic by petition, and how many records there are in all."""
         consumer = AIOKafkaConsumer(
             PETITIONS,
             bootstrap_servers=self.system.supervisor.stack.kafka,
@@ -149,14 +171,16 @@ class Chaos:
             enable_auto_commit=False,
         )
         await consumer.start()
-        seen: Counter[str] = Counter()
+        seen: dict[str, set[str]] = defaultdict(set)
         total = sum(end for (topic, _), end in (await self._ends()).items() if topic == PETITIONS)
         read = 0
         try:
             while read < total:
                 for batch in (await consumer.getmany(timeout_ms=500)).values():
                     read += len(batch)
-                    seen.update(decode(r.value).data.petition_id for r in batch)
+                    for event in (decode(record.value) for record in batch):
+                        if isinstance(event.data, PetitionFiled):
+                            seen[event.data.petition_id].add(str(event.id))
         finally:
             await consumer.stop()
         return seen, total
@@ -169,7 +193,7 @@ class Chaos:
         result["published"] = len(seen)
         result["records"] = total
         lost: dict[str, int] = {"bus": len(accepted - set(seen))}
-        doubled: dict[str, int] = {"accepted": len(self.accepted) - len(accepted)}
+        doubled: dict[str, int] = {"accepted": len(self.accepted) - len(accepted), "bus": doubled_filings(seen)}
         for name in ("intake", "screening", "assessment"):
             store = self.system.mongo(name)
             ids = {row["_id"] async for row in store["petitions"].find({}, {"_id": 1})}
@@ -184,19 +208,15 @@ class Chaos:
 
     async def _doubled_obligations(self) -> int:
         store = self.system.mongo("assessment")
-        rows = [r async for r in store["obligations"].find({}, {"petition": 1, "obligation": 1, "code": 1})]
+        rows = [r async for r in store["obligations"].find({}, {"petition": 1, "code": 1, "started": 1})]
         await store.close()
-        ids = [orjson.dumps([r.get("petition"), r.get("obligation") or r.get("code"), r["_id"]]) for r in rows]
-        return len(ids) - len(set(ids))
+        return doubled_obligations(rows)
 
     async def _doubled_warnings(self) -> int:
         store = self.system.mongo("alerts")
-        open_ones: Counter[tuple[str, str]] = Counter()
-        closed = ("settled", "cancelled", "discarded")
-        async for row in store["warnings"].find({"state": {"$nin": closed}}, {"matter": 1, "kind": 1}):
-            open_ones[(row["matter"], row["kind"])] += 1
+        rows = [r async for r in store["warnings"].find({"open": True}, {"kind": 1, "matter": 1, "apart": 1})]
         await store.close()
-        return sum(n - 1 for n in open_ones.values())
+        return doubled_warnings(rows)
 
     async def _dead_letters(self) -> int:
         return sum(end for (topic, _), end in (await self._ends()).items() if topic.endswith(".dlq"))
