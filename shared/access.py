@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.responses import Response
 
 from shared.clock import Clock, SystemClock
+from shared.deactivated import DeactivatedFile
 from shared.directory import Directory, directory
 from shared.issuer import fetch_keys
 from shared.keys import load_key
@@ -38,7 +39,6 @@ __all__ = [
     "STAFF",
     "Access",
     "AccessSettings",
-    "DeactivatedFile",
     "Principal",
     "Role",
     "Scope",
@@ -235,7 +235,12 @@ class Access:
     def stands(self, principal: Principal) -> bool:
         """Whether a sign-in by cookie still holds: within its 8 hours, and the account not deactivated since."""
         ends = principal.session_ends
-        return ends is not None and self.clock.now() < ends and principal.account not in self._deactivated()
+        if ends is None or self.clock.now() >= ends:
+            return False
+        try:
+            return principal.account not in self._deactivated()
+        except Problem:  # the list cannot be read
+            return False
 
     def sign_in(self, response: Response, principal: Principal, *, secure: bool, until: datetime | None = None) -> None:
         """Set the session cookie: 15 minutes without use, 8 hours in all (`until` carries the end over a renewal)."""
@@ -306,26 +311,6 @@ def check_origin(request: Request, public_url: str = "") -> None:
         own.add("/".join(public_url.lower().split("/")[:3]))
     if origin is None or origin.lower() not in own:
         raise Problem(403, "cross-site", "a request with a session cookie has to come from this site's own pages")
-
-
-class DeactivatedFile:
-    """Accounts that may no longer sign in: one a line in a file that is read again whenever it changes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read: tuple[float, frozenset[str]] = (-1.0, frozenset())
-
-    def __call__(self) -> frozenset[str]:
-        """Accounts listed now; none where there is no file."""
-        try:
-            changed = self._path.stat().st_mtime
-            if changed != self._read[0]:
-                lines = self._path.read_text(encoding="utf-8").splitlines()
-                accounts = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-                self._read = (changed, accounts)
-        except FileNotFoundError:
-            return frozenset()
-        return self._read[1]
 
 
 def demo_principal(role: Role, unit: str | None = None) -> Principal:

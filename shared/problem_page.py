@@ -64,6 +64,13 @@ BY_CODE: Final[Mapping[str, Words]] = {
         ("账号已停用", "This account has been deactivated"),
         ("请联系本单位的系统管理员。", "Speak to the administrator of your organ."),
     ),
+    "deactivated-unreadable": _words(
+        ("暂时不能登录", "Nobody can sign in just now"),
+        (
+            "停用账号名单无法读取。请联系本单位的系统管理员。",
+            "The list of deactivated accounts cannot be read. Speak to the administrator of your organ.",
+        ),
+    ),
     "sign-in-failed": _words(
         ("登录没有完成", "The sign-in was not completed"),
         (

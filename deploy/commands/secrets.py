@@ -32,7 +32,11 @@ def deliver(
 ) -> None:
     """Fill each container's volume with the secrets it needs, and no others. Run by docker-compose.yml, as root."""
     init(source)
-    secret_files.deliver(source, out)
+    try:
+        secret_files.deliver(source, out)
+    except secret_files.SecretError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     typer.echo("secrets are in place")
 
 

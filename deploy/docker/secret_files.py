@@ -47,18 +47,19 @@ def init(source: Path) -> list[str]:
 
 
 def deliver(source: Path, out: Path) -> None:
-    """Fill `out/mongo` and `out/<service>` from a complete `source`: the files of one reader, owned by that reader."""
-    texts = {path.name: path.read_text(encoding="utf-8").strip() for path in source.iterdir() if path.is_file()}
-    passwords = {user: texts[f"mongo-{user}.password"] for user in DATABASE_USERS}
+    """Fill `out/mongo` and `out/<service>` from a complete `source`: the files of one reader, owned by that reader.
+
+    Whatever else lies in `source` is not looked at. All is read before anything is handed out; raises `SecretError`.
+    """
+    passwords = {user: _read(source / f"mongo-{user}.password") for user in DATABASE_USERS}
     for_mongo = {f"{user}.password": password for user, password in passwords.items()}
-    _fill(out / "mongo", {"keyfile": texts["mongo.keyfile"], **for_mongo}, MONGO_UID)
+    key_texts = {f"{name}.key": _read(source / f"{name}.key") for name in keys.NAMES}
+    optional = {name: _read(source / name) for name in (OPTIONAL, CHANNEL_KEYS) if (source / name).is_file()}
+    _fill(out / "mongo", {"keyfile": _read(source / "mongo.keyfile"), **for_mongo}, MONGO_UID)
     for service in SERVICES:
         names = [name for name in keys.NAMES if service == "intake" or name not in INTAKE_ONLY]
-        files = {f"{name}.key": texts[f"{name}.key"] for name in names}
-        if OPTIONAL in texts:
-            files[OPTIONAL] = texts[OPTIONAL]
-        if service == "intake" and CHANNEL_KEYS in texts:
-            files[CHANNEL_KEYS] = texts[CHANNEL_KEYS]
+        files = {f"{name}.key": key_texts[f"{name}.key"] for name in names}
+        files |= {name: text for name, text in optional.items() if service == "intake" or name != CHANNEL_KEYS}
         _fill(out / service, {**files, "mongo.uri": _uri(service, passwords[service])}, SERVICE_UID)
 
 
@@ -73,8 +74,16 @@ def _text(path: Path, fresh: str) -> None:
         draft.unlink(missing_ok=True)
         _write(draft, fresh, 0o600)
         draft.rename(path)
-    if not path.read_text(encoding="utf-8").strip():
+    if not _read(path):
         raise SecretError(f"{path} is empty: put the secret there, or remove the file to have one made")
+
+
+def _read(path: Path) -> str:
+    """Text of a secret file, without the mark that some editors put before it."""
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise SecretError(f"{path} is not UTF-8 text: save it as UTF-8") from None
 
 
 def _fill(directory: Path, files: Mapping[str, str], uid: int) -> None:

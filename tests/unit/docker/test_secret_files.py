@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
+from deploy.commands.secrets import app
 from deploy.docker import secret_files
 
 
@@ -92,3 +94,28 @@ def test_a_changed_password_arrives_in_the_uri_and_leftovers_go(source: Path, tm
     assert "identity.key" not in contents(out / "alerts")
     uri = urlsplit(contents(out / "alerts")["mongo.uri"].strip())
     assert (uri.username, unquote(uri.password or "")) == ("alerts", "p@ss/word:1")
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_a_stray_file_is_not_looked_at(source: Path, tmp_path: Path) -> None:
+    (source / "backup.tar.gz").write_bytes(b"\x1f\x8b\xff")
+    secret_files.deliver(source, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*/backup*"))
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_the_mark_of_an_editor_is_no_part_of_a_secret(source: Path, tmp_path: Path) -> None:
+    (source / "deactivated.txt").write_text("a1\n", encoding="utf-8-sig")
+    (source / "mongo-alerts.password").write_text("p@ss\n", encoding="utf-8-sig")
+    secret_files.deliver(source, tmp_path / "out")
+    assert contents(tmp_path / "out" / "screening")["deactivated.txt"] == "a1\n"
+    assert contents(tmp_path / "out" / "mongo")["alerts.password"] == "p@ss\n"
+
+
+@pytest.mark.usefixtures("own_uid")
+@pytest.mark.parametrize("name", ["deactivated.txt", "mongo-alerts.password"])
+def test_a_secret_that_is_no_utf8_is_named_and_nothing_handed_out(source: Path, tmp_path: Path, name: str) -> None:
+    (source / name).write_bytes("王某\n".encode("gbk"))
+    result = CliRunner().invoke(app, ["deliver", str(source), str(tmp_path / "out")])
+    assert (result.exit_code, result.stderr) == (1, f"{source / name} is not UTF-8 text: save it as UTF-8\n")
+    assert not (tmp_path / "out").exists()

@@ -22,7 +22,6 @@ from shared.access import (
     SESSION_TYPE,
     Access,
     AccessSettings,
-    DeactivatedFile,
     Principal,
     demo_principal,
     demo_token,
@@ -158,17 +157,6 @@ def test_no_token_and_two_tokens(clock):
     twice = [("Authorization", f"Bearer {signed()}"), ("Authorization", f"Bearer {signed()}")]
     assert client.get("/me", headers=twice).status_code == 401
     assert client.get("/me", headers={"Authorization": f"Basic {signed()}"}).status_code == 401
-
-
-def test_a_deactivated_account_is_refused(clock, tmp_path: Path):
-    listed = tmp_path / "deactivated.txt"
-    deactivated = DeactivatedFile(listed)
-    access = make_access(clock)
-    access._deactivated = deactivated
-    client = client_of(access)
-    assert ask(client, signed())[0] == 200
-    listed.write_text("# left\na1\n")
-    assert ask(client, signed()) == (401, "account-deactivated")
 
 
 def test_an_hs256_token_signed_with_the_public_key_is_refused(clock):
