@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     produced = [name for name, model in EVENT_TYPES.items() if model.topic_name == FLAGS]
     service = Service("screening", settings, title="Fengqiao screening 预警筛查", produces=produced)
     store = MongoStore(service.mongo, prefix=settings.prefix)
-    screening = Screening(store, lambda: watch.policies)
+    screening = Screening(store, lambda: watch.policies, service.clock)
     service.indexes(INDEXES)
     service.consume(PETITIONS, consumers.Petitions(screening))
     service.consume(FINDINGS, consumers.findings(store))

@@ -7,7 +7,6 @@ has written since, nothing is written and the memory is built anew.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,37 +22,42 @@ from services.screening.domain.policy import Policies
 from services.screening.domain.restoring import rebuild
 from services.screening.ports import CountyWrites, Inbox, Stale, Store, Transaction
 from shared.bus import Received
+from shared.clock import Clock
 from shared.events import Event, PetitionFiled
 
 INLINE: Final = 64
 """Batches above this many records are computed in a thread, so that the service still answers meanwhile."""
 
-PATIENCE: Final = 300.0
-"""Seconds between two attempts at most where work on a county fails again and again: to build it anew takes long."""
+PATIENCE: Final = timedelta(minutes=5)
+"""Between two attempts at most where work on a county fails again and again: to build it anew takes long."""
+SETTLED: Final = timedelta(minutes=10)
+"""So long after a start the clock on the wall ends no flag: petitions that came meanwhile may still wait in the topic."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Held:
-    """One county in memory. `moved`: monotonic time at which its newest event came, to let time pass when nothing comes.
+    """One county in memory. `moved`: when its newest petition came, for time passes when nothing comes. `since`: when it was built.
+
     `busy`: a thread works on it, and nothing else may touch it meanwhile, not even to read.
     """
 
     county: County
     version: int
     partition: int
-    moved: float
+    moved: datetime
+    since: datetime
     pending: Outcome | None = None
     busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A county whose memory was given up: how often in a row, and the monotonic time from which it is held again."""
+    """A county whose memory was given up: how often in a row, and when it is held again."""
 
     times: int
-    again: float
+    again: datetime
 
 
 @dataclass(slots=True)
@@ -67,12 +71,10 @@ class Plan:
 class Screening:
     """The counties of this process."""
 
-    def __init__(
-        self, store: Store, policies: Callable[[], Policies], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, store: Store, policies: Callable[[], Policies], clock: Clock) -> None:
         self._store = store
         self._policies = policies
-        self._monotonic = monotonic
+        self._clock = clock
         self._held: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._lock = asyncio.Lock()
@@ -99,8 +101,10 @@ class Screening:
                     held = await self._hold(name, events[0].partition)
                     items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
                     traces = {str(r.event.data.petition_id): r.event for r in events}
+                    before = held.county.newest
                     out = await self._run(held, lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
-                    held.moved = self._monotonic()
+                    if held.county.newest != before:
+                        held.moved = self._clock.now()
                     self._plan(plan, held, out, traces)
             return plan
 
@@ -131,7 +135,7 @@ class Screening:
 
     def _found_again(self) -> list[str]:
         """Lost counties whose time has come: what waits for them must not wait for their next petition."""
-        now = self._monotonic()
+        now = self._clock.now()
         return [name for name, lost in self._lost.items() if name not in self._held and lost.again <= now]
 
     async def _due(self, held: Held, inbox: Inbox | None, policies: Policies) -> Outcome:
@@ -153,11 +157,11 @@ class Screening:
         return out
 
     def _passed(self, held: Held) -> datetime | None:
-        """Event time that has passed: the newest event's, and the time since it came, less the lateness bound."""
-        newest = held.county.newest
+        """Event time that has passed: the newest petition's, and the time since it came, less the lateness bound."""
+        newest, now = held.county.newest, self._clock.now()
         if newest is None:
             return None
-        since = timedelta(seconds=self._monotonic() - held.moved)
+        since = max(timedelta(), now - held.moved) if now - held.since >= SETTLED else timedelta()
         return newest + since - held.county.policies.at(newest).linking.lateness
 
     async def _write_out(self, held: Held, out: Outcome) -> None:
@@ -188,8 +192,8 @@ class Screening:
             before = self._lost.pop(name, None)  # it is put last, so that what fails always stops no other
             if not isinstance(error, Stale):
                 times = before.times + 1 if before else 0
-                pause = min(PATIENCE, 2.0**times) if times else 0.0
-                self._lost[name] = Lost(times, self._monotonic() + pause)
+                pause = min(PATIENCE, timedelta(seconds=2.0 ** min(times, 20))) if times else timedelta()
+                self._lost[name] = Lost(times, self._clock.now() + pause)
             raise
 
     async def _hold(self, name: str, partition: int | None) -> Held:
@@ -201,10 +205,13 @@ class Screening:
         policies = self._policies()
         county = County(name, policies)
         rows = await self._store.county(name, policies.all[-1].linking.keep_days)
-        version, pending = 0, None
+        version, pending, now = 0, None, self._clock.now()
+        moved = now
         if rows is not None:
             version = rows.header["version"]
             partition = rows.header["partition"] if partition is None else partition
+            # A row of before this was noted: its own time is the best guess, and does not start anew at each start.
+            moved = rows.header.get("moved_at") or rows.header["newest"] or now
             pending = await _compute(
                 lambda: rebuild(
                     county,
@@ -218,7 +225,7 @@ class Screening:
                 len(rows.petitions),
             )
             log.info("county_restored", county=name, petitions=len(rows.petitions), matters=len(county.histories))
-        held = Held(county, version, partition or 0, self._monotonic(), pending or None)
+        held = Held(county, version, partition or 0, moved, now, pending or None)
         self._held[name] = held
         return held
 
@@ -289,6 +296,7 @@ def _header(held: Held, out: Outcome) -> dict[str, object]:
         "version": held.version + 1,
         "partition": held.partition,
         "newest": held.county.newest,
+        "moved_at": held.moved,
         **{f"days.{day}": days.get(day, 0) for day in out.days},
     }
 

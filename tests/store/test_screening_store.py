@@ -95,6 +95,17 @@ async def test_a_tick_waits_for_the_batch_that_is_on_its_way(service: Service) -
     assert (await service.flags())["collective_risk"]["reason"] == "window_passed"
 
 
+async def test_when_the_newest_petition_came_is_kept_over_restarts(service: Service) -> None:
+    await service.take(*(filed_event(n, minutes=n) for n in range(5)))
+    for week in range(5):
+        assert (await service.flags())["collective_risk"]["state"] == "open", week
+        service.now += 7 * 86400
+        await service.screening.tick()
+        service.start()
+        await service.screening.load([3])
+    assert (await service.flags())["collective_risk"]["reason"] == "window_passed"
+
+
 async def test_findings_wait_for_the_owner_and_count_once(service: Service) -> None:
     taken = PetitionAccepted(petition_id="run-p00000", jurisdiction=COUNTY, at=START, unit=f"{COUNTY}.office")
     await service.take(filed_event(0, petitioner="same"), later(taken, id="a", at=START))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.screening.handlers import Actor, Desk
@@ -17,8 +17,18 @@ LEADER = Actor("leader", "leader")
 AFTER = START + timedelta(days=900)
 
 
+class Seconds:
+    """The clock of a service."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def now(self) -> datetime:
+        return AFTER + timedelta(seconds=self.service.now)
+
+
 class Service:
-    """The pipeline as the consumer drives it, and the desk."""
+    """The pipeline as the consumer drives it, and the desk. `now`: seconds since `AFTER`; `start` forgets the memory."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -28,7 +38,7 @@ class Service:
         self.desk = Desk(store, self.screening, lambda: POLICIES, FixedClock(AFTER))
 
     def start(self) -> None:
-        self.screening = Screening(self.store, lambda: POLICIES, lambda: self.now)
+        self.screening = Screening(self.store, lambda: POLICIES, Seconds(self))
 
     async def take(self, *events: Any, commit: bool = True) -> list[Any]:
         batch = [Received("t", 3, n, AFTER, None, event) for n, event in enumerate(events)]

@@ -313,6 +313,7 @@ class County:
     def _tell(self, touched: set[str], out: Outcome) -> None:
         for name in touched:
             self.histories[name].fold(self.policies, self.rate)
+            self.histories[name].end(self.telling.over(self.histories[name]))
         out.matters |= touched
         self.place_members(touched, out)
         self.telling.tell([self.histories[name] for name in sorted(touched)], out)

@@ -71,6 +71,8 @@ Happening = Join | Beside | Absorb | Absorbed | Leave | Withdraw | Step
 _RANK: Final[dict[type[Any], int]] = {Absorb: 0, Join: 1, Beside: 2, Step: 3, Leave: 4, Withdraw: 5, Absorbed: 6}
 Input = tuple[tuple[datetime, int, str], Happening]
 _KEY: Final = itemgetter(0)
+PASSED: Final = "window_passed"
+"""Why a flag was cleared whose time was over."""
 
 
 def entry(at: datetime, happening: Happening, id: str) -> Input:
@@ -147,6 +149,11 @@ class History:
         before = len(self.state.open)
         _expire(self.state, at)
         return len(self.state.open) != before
+
+    def end(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Clear flags whose time is over by another clock than that of the events."""
+        if self.state is not None:
+            _over(self.state, keys)
 
     def newcomers(self) -> list[Member]:
         """Members that may not have been here when this was last asked."""
@@ -328,8 +335,12 @@ def _close(state: MatterState, key: tuple[str, str], at: datetime, reason: str) 
 
 
 def _expire(state: MatterState, at: datetime) -> None:
-    for key in [key for key, episode in state.open.items() if episode.finding.expires_at <= at]:
-        _close(state, key, state.open[key].finding.expires_at, "window_passed")
+    _over(state, [key for key, episode in state.open.items() if episode.finding.expires_at <= at])
+
+
+def _over(state: MatterState, keys: Iterable[tuple[str, str]]) -> None:
+    for key in keys:
+        _close(state, key, state.open[key].finding.expires_at, PASSED)
 
 
 def episode_id(history: str, episode: Episode) -> str:

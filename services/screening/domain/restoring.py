@@ -75,8 +75,9 @@ def rebuild(
             county.histories[name].sequence = sequence
     county.place_members(touched, Outcome())
     bound = county.bound()
-    if bound is not None:
-        for history in county.histories.values():
+    for history in county.histories.values():
+        if bound is not None:
             history.expire(bound)
+        history.end(county.telling.over(history))
     county.telling.tell([county.histories[name] for name in sorted(touched)], out)
     return out

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from services.screening.domain.explain import render
 from services.screening.domain.flags import ORDER, RELINKED, Episode, Flag, Told
-from services.screening.domain.history import History, episode_id
+from services.screening.domain.history import PASSED, History, episode_id
 from services.screening.domain.outcome import Notice, Outcome, derived
 
 
@@ -31,6 +31,8 @@ class Telling:
                 continue
             self.told[known.flag.id] = known
             self._by.setdefault(known.flag.matter, set()).add(known.flag.id)
+            if known.open:  # it may be told as it is, and would else be passed over until something happens to it
+                heapq.heappush(self._expiries, (known.flag.expires_at, known.flag.matter))
 
     def due(self, bound: datetime) -> Iterator[str]:
         """Matters that may hold a flag that expired by `bound`."""
@@ -40,6 +42,18 @@ class Telling:
     def waits(self, bound: datetime) -> bool:
         """Whether `due` would give something."""
         return bool(self._expiries) and self._expiries[0][0] <= bound
+
+    def over(self, history: History) -> list[tuple[str, str]]:
+        """Flags that stand by a matter's events, but ended by the clock on the wall and would end no later now."""
+        if history.state is None:
+            return []
+        return [
+            key
+            for key, episode in history.state.open.items()
+            if (told := self.told.get(episode_id(history.id, episode))) is not None
+            and told.flag.reason == PASSED
+            and episode.finding.expires_at <= told.flag.expires_at
+        ]
 
     def forget(self, history: str) -> None:
         """Drop what was told of a matter that left the memory."""

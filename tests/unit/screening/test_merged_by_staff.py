@@ -132,7 +132,7 @@ class Room:
         self.restart()
 
     def restart(self):
-        self.screening = Screening(self.store, lambda: POLICIES, lambda: 0.0)
+        self.screening = Screening(self.store, lambda: POLICIES, FixedClock(START))
         self.desk = Desk(self.store, self.screening, lambda: POLICIES, self.clock)
 
     async def take(self, *events):

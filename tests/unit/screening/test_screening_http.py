@@ -28,7 +28,7 @@ class Site:
     def __init__(self, secrets: Any, rate: str = "1000/second") -> None:
         policies: Policies = POLICIES
         self.store: Any = MemoryStore()
-        self.screening = Screening(self.store, lambda: policies)
+        self.screening = Screening(self.store, lambda: policies, SystemClock())
         app = FastAPI()
         install(app)
         settings = ServiceSettings(env="demo", secrets=secrets)

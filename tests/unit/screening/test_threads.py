@@ -25,7 +25,7 @@ def batch(*numbers):
 class Room:
     def __init__(self):
         self.store = MemoryStore()
-        self.screening = Screening(self.store, lambda: POLICIES, lambda: 0.0)
+        self.screening = Screening(self.store, lambda: POLICIES, FixedClock(START))
         self.desk = Desk(self.store, self.screening, lambda: POLICIES, FixedClock(START))
 
     async def take(self, received):

@@ -1,18 +1,22 @@
 """What a tick does for counties whose work broke off, and while no petition comes."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.screening.domain.engine import County
+from services.screening.domain.policy import Policies
+from shared.events import PetitionAccepted
 from shared.mongo import Unavailable
 from tests.support.memory_screening import MemoryStore
-from tests.support.petitions import COUNTY
-from tests.support.screening import filed_event
+from tests.support.petitions import COUNTY, POLICIES, START
+from tests.support.screening import filed_event, later
 from tests.support.screening_service import LEADER, OFFICER, Service
 
 OTHER = "379912"
+DAY = 86400
 
 
 def elsewhere(event: Any) -> Any:
@@ -123,3 +127,69 @@ async def test_a_county_that_another_owner_took_over_is_not_held_again(service):
         await service.screening.tick()
         assert service.screening.held(COUNTY) is None
     assert [row["applied"] for row in service.store.rows["decisions"].values()] == [False]
+
+
+async def state(service: Service) -> str:
+    return (await service.flags())["collective_risk"]["state"]
+
+
+async def restart(service: Service) -> None:
+    service.start()
+    await service.screening.load([3])
+
+
+async def test_restarts_do_not_put_off_the_end_of_a_flag(service):
+    seen = []
+    for _ in range(6):
+        service.now += 7 * DAY
+        await service.screening.tick()
+        seen.append(await state(service))
+        await restart(service)
+    assert seen == ["open"] * 4 + ["cleared"] * 2
+    assert [event.type.split(".")[2] for event in service.store.events.values()] == ["raised", "cleared"]
+
+
+async def test_a_new_policy_does_not_raise_again_what_the_clock_ended(service):
+    service.now += 40 * DAY
+    await service.screening.tick()
+    other = Policies(POLICIES.all)
+    service.screening._policies = lambda: other
+    await service.screening.tick()
+    assert [event.type.split(".")[2] for event in service.store.events.values()] == ["raised", "cleared"]
+
+
+async def test_a_flag_that_nothing_happened_to_since_the_start_ends_too(service):
+    await restart(service)
+    service.now += 40 * DAY
+    await service.screening.tick()
+    assert (await service.flags())["collective_risk"]["reason"] == "window_passed"
+
+
+async def test_what_waits_in_the_topic_is_heard_before_the_clock_ends_a_flag(service):
+    service.now += 40 * DAY
+    await restart(service)
+    await service.screening.tick()
+    assert await state(service) == "open"
+    await service.take(*(filed_event(n, minutes=25 * 24 * 60 + n) for n in range(10, 15)))
+    service.now += 3600
+    await service.screening.tick()
+    assert await state(service) == "open"
+
+
+async def test_steps_of_other_matters_do_not_put_off_the_end_of_a_flag(service):
+    await service.take(filed_event(100, 1, minutes=6))
+    for day in range(1, 41):
+        service.now += DAY
+        at = START + timedelta(days=day)
+        data = PetitionAccepted(petition_id="run-p00100", jurisdiction=COUNTY, at=at, unit=f"{COUNTY}.office")
+        await service.take(later(data, id=f"step{day}", at=at))
+        await service.screening.tick()
+    assert await state(service) == "cleared"
+
+
+async def test_a_county_of_an_older_version_counts_from_its_newest_petition(service):
+    del service.store.rows["counties"][COUNTY]["moved_at"]
+    await restart(service)
+    service.now += 3600
+    await service.screening.tick()
+    assert await state(service) == "cleared"
