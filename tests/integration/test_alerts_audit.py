@@ -44,7 +44,9 @@ async def test_verify_and_anchor(stack: Stack, tmp_path: Path, monkeypatch: pyte
     assert code == 0
     assert "20" in text
     assert run("anchor", str(tmp_path / "anchors"), "--service", "alerts")[0] == 0
-    assert run("verify", "--anchors", str(tmp_path / "anchors"))[0] == 0
+    assert run("verify", "--anchors", str(tmp_path / "anchors"), "--service", "alerts")[0] == 0
+    code, text = run("verify", "--anchors", str(tmp_path / "anchors"))
+    assert code == 2, text  # the others have no anchor there
     chain = (await mongo["audit_heads"].find_one({"n": {"$gt": 2}}))["_id"]
     last = await mongo["audit"].find_one({"chain": chain}, sort=[("n", -1)])
     before = await mongo["audit"].find_one({"chain": chain, "n": last["n"] - 1})
