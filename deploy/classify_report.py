@@ -12,12 +12,13 @@ from rich.table import Table
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from shared.classifier import PERSON_BELOW, held_out_models, title_of
+from shared.classifier import CALIBRATION_FOLDS, PERSON_BELOW, TrainingError, held_out_models, title_of
 from shared.pretrained import Pretrained
 
 DEALS = ("by_row", "by_group")
 LONG_TITLE = 10
 OPENING = 40
+Split = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,21 @@ def measure(
     """Macro-F1 over pooled held-out answers, dealt by row and by group of like texts (or one of `DEALS`).
 
     Beside it the rows whose label is contradicted in each of the deals, the most certain first. `step` hears how many of
-    the `folds` models of each deal are trained, a started one in parts.
+    the `folds` models of each deal are trained, a started one in parts. A deal that these texts do not allow is under
+    `left_out` with its reason; raises `TrainingError` where none is left.
     """
     names, truth = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
     groups = like_texts(texts)
     started = time.perf_counter()
+    splits: dict[str, Split] = {}
+    left_out: dict[str, str] = {}
+    for deal in deals:
+        try:
+            splits[deal] = _split(deal, folds, seed, names, truth, groups)
+        except TrainingError as error:
+            left_out[deal] = str(error)
+    if not splits:
+        raise TrainingError(next(iter(left_out.values())))
     figures: dict[str, Any] = {
         "texts": len(texts),
         "labels": [str(name) for name in names],
@@ -57,6 +68,7 @@ def measure(
         "groups": len(np.unique(groups)),
         "person_below": PERSON_BELOW,
         "encoder_sha256": pretrained.sha256 if pretrained else None,
+        "left_out": left_out,
     }
     trained = 0
     contradicted: list[dict[int, Doubt]] = []
@@ -65,15 +77,11 @@ def measure(
         if part == "encoder":  # the others take seconds
             step(trained + done)
 
-    for deal in deals:
-        if deal == "by_row":
-            split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(truth, truth)
-        else:
-            split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(truth, truth, groups)
+    for deal, split in splits.items():
         scores = np.zeros((len(truth), len(names)), dtype=np.float32)
         fold_of = np.zeros(len(truth), dtype=np.int64)
         confidence = np.zeros(len(truth))
-        models = held_out_models(texts, labels, split, unlabelled, pretrained, tell)
+        models = held_out_models(texts, labels, iter(split), unlabelled, pretrained, tell)
         for number, (unseen, answers, sureness) in enumerate(models):
             scores[unseen], confidence[unseen], fold_of[unseen] = answers, sureness, number
             trained += 1
@@ -88,6 +96,42 @@ def measure(
     figures["doubtful_labels"] = len(doubts)
     figures["seconds"] = round(time.perf_counter() - started, 1)
     return figures, doubts
+
+
+def _split(
+    deal: str,
+    folds: int,
+    seed: int,
+    names: npt.NDArray[np.str_],
+    truth: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+) -> Split:
+    """Known and unseen rows of each fold; raises `TrainingError`, before anything is trained, where that cannot be done."""
+    count = len(np.unique(groups))
+    few = (
+        f"the {count} groups of like texts do not fill {folds} folds: take fewer with --folds, "
+        "or leave out the deal by group with --deal by_row"
+    )
+    if deal != "by_row" and count < folds:
+        raise TrainingError(few)
+    try:
+        if deal == "by_row":
+            return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(truth, truth))
+        split = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(truth, truth, groups))
+    except ValueError:
+        raise TrainingError(f"no label has a text for each of {folds} folds: take fewer with --folds") from None
+    if any(not len(unseen) for _, unseen in split):
+        raise TrainingError(few)
+    for known, _ in split:
+        left = np.bincount(truth[known], minlength=len(names))
+        if left.min() < CALIBRATION_FOLDS:
+            scarce = int(left.argmin())
+            raise TrainingError(
+                f"label {str(names[scarce])!r} has too many like texts: without one fold {left[scarce]} of its "
+                f"{(truth == scarce).sum()} texts are left to learn from, and {CALIBRATION_FOLDS} are needed; "
+                "leave out the deal by group with --deal by_row, or add texts of that label that are not alike"
+            )
+    return split
 
 
 def _in_all(deals: list[dict[int, Doubt]]) -> list[Doubt]:

@@ -290,3 +290,7 @@ def evaluate_command(
             for doubt in doubts
         )
         _write(doubtful, (json.dumps(line, ensure_ascii=False) for line in lines))
+    for name, reason in figures["left_out"].items():
+        err.print(f"{name} was left out: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if figures["left_out"]:
+        raise typer.Exit(1)

@@ -201,3 +201,47 @@ def test_evaluate_prints_both_figures_and_writes_them(tmp_path: Path, labelled: 
     assert (figures["texts"], figures["unlabelled"], figures["folds"]) == (24, 24, 3)
     for dealt in ("by_row", "by_group"):
         assert str(figures[dealt]["macro_f1"]) in result.stdout
+
+
+FORM_LETTER = [{"key": f"f{n}", "text": "请恢复二路公交车的末班车,谢谢", "label": "交通"} for n in range(8)]
+
+
+def mixed(path: Path, rows: list[dict[str, str]]) -> Path:
+    usual = [{"key": f"k{n}", "text": text, "label": LABELS[n]} for n, text in enumerate(TEXTS)]
+    return write(path, [*usual, *rows])
+
+
+def test_a_label_of_one_form_letter_leaves_the_deal_by_row_its_figures(tmp_path: Path):
+    file, figures, list_ = mixed(tmp_path / "l.jsonl", FORM_LETTER), tmp_path / "f.json", tmp_path / "d.jsonl"
+    result = run("evaluate", file, "--folds", 3, "--json", figures, "--doubtful", list_)
+    assert result.exit_code == 1, result.output
+    found = json.loads(figures.read_text(encoding="utf-8"))
+    assert str(found["by_row"]["macro_f1"]) in result.stdout
+    assert ("by_group" in found, list_.exists()) == (False, True)
+    [said] = [line for line in result.stderr.splitlines() if "left out" in line]
+    assert said.startswith("by_group was left out: label '交通' has too many like texts: without one fold 0 of its 8 ")
+    assert "--deal by_row" in said
+    assert found["left_out"] == {"by_group": said.removeprefix("by_group was left out: ")}
+
+
+@pytest.mark.parametrize(
+    ("rows", "folds", "said"),
+    [
+        (FORM_LETTER, 3, "label '交通' has too many like texts"),
+        ([FORM_LETTER[0] | {"key": "a"}], 9, "no label has a text for each of 9 folds: take fewer with --folds"),
+    ],
+)
+def test_a_deal_that_the_texts_do_not_allow_is_refused_before_the_work(tmp_path: Path, rows, folds: int, said: str):
+    file = mixed(tmp_path / "l.jsonl", rows)
+    result = run("evaluate", file, "--folds", folds, "--deal", "by_group", "--json", tmp_path / "f.json")
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "f.json").exists()
+
+
+def test_fewer_groups_than_folds_are_said(tmp_path: Path):
+    texts = {"交通": "请恢复二路公交车的末班车,谢谢", "劳动": "公司拖欠工资三个月,老板不发工资"}
+    rows = [{"key": f"{name}{n}", "text": text, "label": name} for name, text in texts.items() for n in range(8)]
+    result = run("evaluate", write(tmp_path / "l.jsonl", rows), "--folds", 4)
+    assert result.exit_code == 1, result.output
+    assert "the 2 groups of like texts do not fill 4 folds: take fewer with --folds" in result.stderr
+    assert "dealt by row" in result.stdout
