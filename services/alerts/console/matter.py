@@ -38,6 +38,10 @@ REFUSED: Final = {
     "flag-retracted": Text(
         "该研判已由系统收回，不计入准确率。", "Screening took this flag back itself; it is not counted."
     ),
+    "matter-inactive": Text(
+        "该事项已久无动静，研判系统不再为其归并。",
+        "Nothing has happened to that matter for long; it is not linked any more.",
+    ),
     "matter-merged": Text("该事项已并入其他事项。", "It was merged into another matter."),
     "matter-empty": Text("该事项已无信访件。", "Nothing is left of that matter."),
     "other-county": Text("不同区县的事项不能合并。", "Matters of two counties cannot be merged."),
@@ -60,8 +64,9 @@ LINKER: Final = "linker"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of how a matter came about. `count` petitions were moved; `by` an account, or the linker; `subject` the
-    other matter (title, petitioners and petitions at the time) where the reader may see it; `inward`: it came in here.
+    """One line of how a matter came about. `count` petitions were moved; `by` an account, or the linker; `refused` why it
+    was not carried out; `subject` the other matter (title, petitioners and petitions at the time) where the reader may see
+    it; `inward`: it came in here.
     """
 
     kind: str
@@ -70,6 +75,7 @@ class Line:
     reason: str
     count: int = 0
     applied: bool = True
+    refused: str = ""
     subject: Mapping[str, Any] = field(default_factory=dict)
     inward: bool = True
 
@@ -250,7 +256,10 @@ class Matter:
                         ui.label(t(f"{line.count} 件", _many(line.count))).classes("fq-hint")
                     if line.reason:
                         ui.label(f"“{line.reason}”").classes("reason")
-                    if not line.applied:
+                    if line.refused:
+                        why = visitor.text(REFUSED.get(line.refused)) or line.refused
+                        ui.label(t(f"未执行：{why}", f"Not carried out: {why}")).classes("fq-hint")
+                    elif not line.applied:
                         ui.label(t("正在执行", "being carried out")).classes("fq-hint")
 
     def _offer(self) -> None:
@@ -338,6 +347,7 @@ def history(found: Mapping[str, Any]) -> list[Line]:
             d["reason"],
             len(d.get("petitions") or ()),
             applied=d.get("applied", True),
+            refused=d.get("refused") or "",
             subject=d.get("subject") or {},
             inward=(d.get("matter") == id) == (d["kind"] == "merge"),
         )

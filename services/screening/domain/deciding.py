@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from services.screening.domain.history import Input, Join, Leave, Withdraw, entry, episode_id
+from services.screening.domain.history import Input, Join, Leave, Withdraw, entry, episode_id, step_entry
 from services.screening.domain.outcome import MatterMerge, Outcome, derived
 from services.screening.domain.petitions import Decision, Step
 
@@ -64,8 +64,7 @@ def _split(county: County, decision: Decision, out: Outcome) -> list[tuple[str, 
         home = county.histories.get(placed.home, county.histories[old])  # where it was linked may have left memory
         for _, step in home.inputs:
             if isinstance(step, Step) and step.petition == pid:
-                again = replace(step, at=max(step.at, joined))
-                rows.append((new, entry(again.at, again, step.id)))
+                rows.append((new, step_entry(step, placed.member.filing, joined)))
     return rows
 
 

@@ -22,6 +22,7 @@ from services.screening.domain.history import (
     Join,
     entry,
     in_order,
+    step_entry,
 )
 from services.screening.domain.matters import LinkConfig, Linked, Merge
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
@@ -168,7 +169,8 @@ class County:
             row = self._place(filing, link, link.matter, out)
             rows.append(row)
             rows += self.beside(link.message)
-            rows += [(row[0], entry(step.at, step, step.id)) for step in steps.get(link.message, ())]
+            joined = self.placed[link.message].member.joined
+            rows += [(row[0], step_entry(step, filing, joined)) for step in steps.get(link.message, ())]
         for merge in waiting.values():  # the cause itself is linked as before
             cause = self.placed[merge.cause].member
             rows += self.merged(self._row(merge, cause.filing, cause.joined != cause.filing.at), out)
@@ -232,8 +234,7 @@ class County:
             self._orphans.setdefault(step.petition, {})[step.id] = step
             out.orphans.append(step)
             return []
-        at = max(step.at - placed.member.filing.lag, placed.member.joined)
-        item = entry(at, replace(step, at=at), step.id)
+        item = step_entry(step, placed.member.filing, placed.member.joined)
         out.stepped.append(step)
         return [(name, item) for name in {placed.home, self.root(placed.home), placed.matter}]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
@@ -78,6 +78,13 @@ PASSED: Final = "window_passed"
 def entry(at: datetime, happening: Happening, id: str) -> Input:
     """An input with the key that puts it in order: time, kind, id."""
     return (at, _RANK[type(happening)], id), happening
+
+
+def step_entry(step: Step, filing: Filing, joined: datetime) -> Input:
+    """A step of a petition that came to its matter at `joined`: not before that, and in the order in which they happened."""
+    happened = step.happened or step.at
+    at = max(happened - filing.lag, joined)
+    return entry(at, replace(step, at=at, happened=happened), f"{happened.isoformat()} {step.id}")
 
 
 @dataclass(slots=True)

@@ -86,6 +86,8 @@ class Step:
     days: int = 0
     solved: bool | None = None
     breach: str = ""
+    happened: datetime | None = None
+    """when it happened, where `at` was moved to the moment the petition came to its matter"""
 
 
 @dataclass(frozen=True, slots=True)

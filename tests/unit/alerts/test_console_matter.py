@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
-from services.alerts.console.matter import LINKER, history
+from services.alerts.console.matter import LINKER, REFUSED, history
 from services.alerts.console.remote import Remote, RemoteError
 from shared.access import Principal, require
 from shared.web import install
@@ -100,4 +100,7 @@ def test_the_history_of_a_matter_has_each_step_once_in_order_with_the_other_matt
     ]
     [came] = [line for line in history({**found, "id": "c"}) if line.kind == "split"]
     assert came.inward, "the matter that was split off"
+    late = {**found["decisions"][0], "applied": True, "refused": "matter-inactive"}
+    [line] = history({"id": "a", "decisions": [late]})
+    assert line.refused in REFUSED
     assert history({}) == []

@@ -12,7 +12,7 @@ from services.screening.domain.grams import heaviest, pack, unpack
 from services.screening.domain.outcome import MatterMerge, Outcome
 from services.screening.domain.petitions import Decision
 from services.screening.domain.state import MatterState, Member
-from tests.support.petitions import START, county, filed
+from tests.support.petitions import START, county, feed, filed, step
 
 DAY = timedelta(days=1)
 
@@ -69,6 +69,19 @@ def test_a_petition_that_is_filed_and_split_off_at_once_is_in_the_new_matter():
     engine.apply([filed(3, minutes=3), split])
     assert engine.placed["p00003"].matter != old
     assert {engine.placed[f"p{n:05d}"].matter for n in range(3)} == {old}
+
+
+@pytest.mark.parametrize("ids", [("x", "y", "z"), ("z", "y", "x")])
+def test_the_steps_of_a_petition_that_is_split_off_keep_their_order(ids: tuple[str, str, str]):
+    kinds = ("accepted", "replied", "reopened")
+    steps = [step(id, "p00001", kind, START + n * DAY) for n, (id, kind) in enumerate(zip(ids, kinds, strict=True), 1)]
+    engine = feed(filed(1), filed(2, minutes=5), *steps, filed(3, at=START + 9 * DAY))
+    old = engine.placed["p00001"].matter
+    engine.apply([Decision("d1", "split", START, old, "officer", "另一事项", petitions=("p00001",))])
+    new = engine.histories[engine.placed["p00001"].matter]
+    assert new.id != old
+    case = new.state.cases["p00001"]
+    assert (case.replied_at, case.steps) == (None, list(ids))
 
 
 def test_the_members_of_a_merged_matter_are_said_to_be_in_the_other_and_back_when_split():
