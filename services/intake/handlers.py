@@ -275,7 +275,9 @@ class Intake:
         }
         after, at, unit = advance(life, replace(step, fields=fields), now=self.clock.now())
         self._keep_from_accused(record, step, unit)
-        told = fields | dict.fromkeys(_MASKED_FIELDS & fields.keys(), _WITHHELD) if record.petition.restricted else fields
+        told = (
+            fields | dict.fromkeys(_MASKED_FIELDS & fields.keys(), _WITHHELD) if record.petition.restricted else fields
+        )
         data = step_data(step.type, life.petition_id, life.jurisdiction, at, unit, step.actor, told)
         check_values(step, routes=self.codes.routes, received=record.petition.received_at, now=self.clock.now())
         event = new_event(
