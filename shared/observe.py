@@ -21,7 +21,7 @@ _MASKS: Final = (
     (re.compile(r"(?<!\d)[1-9]\d{16}[\dXx](?!\d)"), "[id]"),
     (re.compile(r"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)"), "[phone]"),
     (re.compile(r"(?<!\d)\d{16,19}(?!\d)"), "[card]"),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"), "[mail]"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+"), "[mail]"),
 )
 HANDLED: Final = "event_handled"
 """The canonical line of a record; its fields are ids, places and numbers."""

@@ -24,6 +24,7 @@ from shared.events import (
     derived_id,
     new_event,
 )
+from shared.observe import mask
 
 SOURCE: Final = "/fengqiao/alerts"
 
@@ -68,7 +69,7 @@ def event_of(change: Change) -> Event:
         accused_unit=flag.accused_unit,
         exercise=warning.exercise,
         actor=change.actor,
-        reason=change.reason,
+        reason=_said(change),
         at=change.at,
     )
     return new_event(
@@ -80,6 +81,13 @@ def event_of(change: Change) -> Event:
         traceparent=change.traceparent,
         causation=change.cause,
     )
+
+
+def _said(change: Change) -> str | None:
+    """The reason as it goes out: what people write about an accusation stays in the log, of the rest what names a person."""
+    if change.why is not None or change.reason is None:
+        return change.reason
+    return None if change.warning.flag.restricted else mask(change.reason)
 
 
 def flag_of(data: FlagData) -> Flag:

@@ -13,7 +13,7 @@ from services.alerts.domain.silence import Silence
 from services.alerts.domain.warning import LEVELS, OPEN_STATES, Warning
 from services.alerts.handlers import Desk, Missing, visible
 from services.alerts.ports import Filter, FlagRow, LogRow
-from shared.access import Principal
+from shared.access import Principal, Scope
 from shared.clock import BEIJING
 
 MAX_BOARD: Final = 1000
@@ -187,6 +187,20 @@ async def silences(desk: Desk, who: Principal) -> list[Silence]:
             except Missing:
                 continue
         shown.append(silence)
+    return shown
+
+
+async def plain_silences(desk: Desk, who: Principal) -> list[Silence]:
+    """Silences but for those about an accusation, whoever asks: for what is passed on to others."""
+    shown = []
+    for silence in await silences(desk, who):
+        about = [await desk.store.get(silence.warning_id)] if silence.warning_id else []
+        if silence.matter is not None:
+            about += [
+                w for _, w in await desk.store.find(Scope(), Filter(matter=silence.matter), before=None, limit=100)
+            ]
+        if not any(warning is not None and warning.flag.restricted for warning in about):
+            shown.append(silence)
     return shown
 
 

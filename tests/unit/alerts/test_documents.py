@@ -10,7 +10,7 @@ from docx import Document
 
 from services.alerts.render import clean
 from shared.access import Principal
-from tests.support.alerts import flag
+from tests.support.alerts import finding, flag
 from tests.unit.alerts.api import Api
 
 PERIOD = {"since": "2026-03-01T00:00:00+08:00", "until": "2026-03-02T00:00:00+08:00"}
@@ -99,6 +99,21 @@ async def test_a_period_lists_figures_open_warnings_and_silences_but_no_accusati
     rows = dict(zip(text.split("\n"), text.split("\n")[1:], strict=False))
     assert (rows["预警总数"], rows["已了结"], rows["仍未了结"], rows["演练"]) == ("2", "1", "1", "1")
     assert id
+
+
+async def test_why_an_accusations_warning_was_silenced_is_in_no_periods_report():
+    api = Api()
+    await api.hear(finding("p1", "due_soon", unit="379911.discipline_supervision", due=3, accused="379911001"))
+    await api.hear(flag())
+    until = {"until": "2026-03-01T14:00:00+08:00"}
+    for warning in await api.warnings():
+        reason = "举报一事已知" if warning.flag.restricted else "施工一事已知"
+        assert (await api.post(f"/v1/warnings/{warning.id}/silence", {"reason": reason, **until})).status_code == 200
+        matter = {"reason": reason, "kinds": ["near_deadline"], "matter": warning.matter, "ends_at": until["until"]}
+        assert (await api.post("/v1/silences", matter)).status_code == 201
+    text = text_of(await fetch(api, (await api.post("/v1/documents", PERIOD)).json()))
+    assert "施工一事已知" in text
+    assert "举报一事已知" not in text
 
 
 @pytest.mark.parametrize("form", ["docx", "pdf"])

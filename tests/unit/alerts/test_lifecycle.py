@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from services.alerts.contract import event_of
 from services.alerts.domain.lifecycle import TABLE, Act, NewFlag, Refused, allowed, apply, raise_warning
 from services.alerts.domain.warning import OPEN_STATES, Arrival, Escalation, Flag, Measure, Warning, WorkPlan
 from tests.support.alerts import AT, BUREAU, COUNTY
@@ -104,6 +106,17 @@ def test_the_holder_renews_and_a_lapse_gives_it_back():
     assert lapsed.escalation == Escalation("ordinary", run=2)
     verified = apply(apply(held, act("verify")).warning, act("lapse", "system")).warning
     assert verified.state == "verified"
+
+
+def test_what_people_write_about_an_accusation_stays_off_the_bus_and_numbers_always():
+    said = "王局长收钱,致电13800138000"
+    change = apply(fresh(), act("settle", reason=said))
+    assert event_of(change).data.reason == "王局长收钱,致电[phone]"
+    warning = fresh()
+    accused = replace(warning, flag=replace(warning.flag, restricted=True))
+    change = apply(accused, act("settle", reason=said))
+    assert event_of(change).data.reason is None
+    assert change.reason == said
 
 
 def test_protected_kinds_are_never_silenced():
