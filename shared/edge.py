@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.mongo import is_unavailable
+from shared.observe import trace_id
 from shared.problem import Problem
 
 BODY_LIMIT: Final = 1024 * 1024
@@ -29,7 +30,7 @@ SECURITY_HEADERS: Final = {
 
 
 class Edge:
-    """Outermost of our own: bounds URL, body size and body time; adds headers; turns a crash into a bare 500."""
+    """Bounds URL, body size and body time; adds headers; turns a crash into a bare 500."""
 
     def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
         self.app = app
@@ -63,7 +64,8 @@ class Edge:
                 return
             # The message of an unknown error may quote the request: its class and its place go into the log.
             frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-5:]]
-            log.error("http.crash", error=type(error).__name__, frames=frames)  # noqa: TRY400 - no message
+            trace = trace_id(scope.get("state", {}).get("traceparent"))
+            log.error("http.crash", error=type(error).__name__, frames=frames, trace_id=trace)  # noqa: TRY400 - no message
             if started:
                 raise RuntimeError("the answer broke off") from None
             crash = Problem(500, "internal-error", "something failed on our side; nothing is known to be written")

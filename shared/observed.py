@@ -15,7 +15,10 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class Observed:
-    """Outermost middleware. The line is written when the answer begins: a stream's end may be hours away."""
+    """Outermost middleware, for refusals and crashes are seen as well.
+
+    The line is written when the answer begins: a stream's end may be hours away.
+    """
 
     def __init__(self, app: ASGIApp, *, service: str, metrics: Metrics, log: Any) -> None:
         self.app = app
@@ -33,12 +36,21 @@ class Observed:
         traceparent = traceparent_of({k: headers[k] for k in ("traceparent", "tracestate") if k in headers})
         scope.setdefault("state", {})["traceparent"] = traceparent
 
+        answered = False
+
         async def observed(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 self._tell(scope, int(message["status"]), time.monotonic() - started, traceparent)
             await send(message)
 
-        await self.app(scope, receive, observed)
+        try:
+            await self.app(scope, receive, observed)
+        except Exception:
+            if not answered:  # the framework answers it, outside of here
+                self._tell(scope, 500, time.monotonic() - started, traceparent)
+            raise
 
     def _tell(self, scope: Scope, status: int, seconds: float, traceparent: str) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

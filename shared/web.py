@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from shared.edge import Edge, too_large
@@ -190,9 +191,10 @@ def install(app: FastAPI, *, body_limits: Mapping[str, int] | None = None, look:
     """
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _request)
-    app.add_middleware(Edge, body_limits=dict(body_limits or {}))
+    # Inside what is there already, where `add_middleware` would put them outside: who observes sees these answers too.
     if look is not None:
-        app.add_middleware(ProblemPages, look=look)
+        app.user_middleware.append(Middleware(ProblemPages, look=look))
+    app.user_middleware.append(Middleware(Edge, body_limits=dict(body_limits or {})))
     document(app)
     app.router.dependencies.append(Depends(_known_query))
 

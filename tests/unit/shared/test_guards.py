@@ -27,6 +27,7 @@ from shared import service as shared_service
 from shared.deadletter import dlq_topic
 from shared.directory import load_directory
 from shared.events import EVENT_TYPES
+from shared.observed import Observed
 from shared.topics import load_lexicon
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,6 +80,12 @@ def test_no_subscriber_acknowledges_before_the_effects_are_committed(built: Buil
         assert options["group_instance_id"] == f"{built.name}-0"
         [topic] = subscriber.topics
         assert subscriber.group_id == f"{built.name}.{topic.name}"
+
+
+def test_every_answer_of_a_service_is_observed_whatever_stands_around_its_routes(built: Built) -> None:
+    first, *others = [middleware.cls for middleware in built.app.user_middleware]
+    assert first is Observed
+    assert others
 
 
 def test_what_a_service_consumes_is_declared_with_its_dead_letters(built: Built) -> None:
