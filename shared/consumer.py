@@ -20,7 +20,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.bus import Dead, PermanentError, Processor, Received, Rewrite, decode_record, raw_decoder, safe_parser
 from shared.clock import Clock
-from shared.deadletter import dead_letter
+from shared.deadletter import bare, dead_letter
 from shared.failpoint import failpoint
 from shared.mongo import ASCENDING, IndexModel, Mongo, PyMongoError, Session, Unavailable, is_unavailable
 from shared.newest import Newest
@@ -280,7 +280,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             if offset < (self._partitions.next(partition) or 0):
                 continue  # the batch had been committed before it failed
             if isinstance(item, Dead):
-                await self._apply([item])
+                await self._apply_dead(item)
                 continue
             tries = await self._count(item) if counted else 0
             if tries > CRASH_TRIES:
@@ -310,7 +310,22 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 await asyncio.sleep(0.05 * 2**attempt)
 
     async def _bury(self, item: Received, reason: str, error_class: str, detail: str, attempts: int) -> None:
-        await self._apply([Dead(item.raw, reason, error_class, detail, attempts)])
+        await self._apply_dead(Dead(item.raw, reason, error_class, detail, attempts))
+
+    async def _apply_dead(self, dead: Dead) -> None:
+        """Bury a record; from the third try on without its headers, for a letter that fails would stop the partition."""
+        for attempt in range(1, UNEXPECTED_TRIES + 1):
+            try:
+                await self._apply([dead if attempt < 3 else bare(dead)])
+                return
+            except (Fenced, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                if attempt == UNEXPECTED_TRIES:
+                    raise
+                where = {"topic": self.who.topic, "offset": dead.record.offset}
+                log.warning("letter_failed", **where, error=type(error).__name__, attempt=attempt)
+                await asyncio.sleep(0.05 * 2**attempt)
 
     async def _count(self, item: Received) -> int:
         """Count an attempt before it is made, outside the transaction: a record that kills the process is found out."""

@@ -6,6 +6,8 @@ They leave through the outbox, in the transaction that moves the progress past t
 from __future__ import annotations
 
 import base64
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
@@ -18,6 +20,8 @@ from shared.outbox import Outgoing
 SCHEMA: Final = "1"
 _HEADER_LIMIT: Final = 1024
 _HEADERS_KEPT: Final = 50
+_NAME_LIMIT: Final = 200
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def dlq_topic(topic: str, group: str) -> str:
@@ -33,6 +37,16 @@ def _text(value: bytes | None) -> str:
         return value[:_HEADER_LIMIT].decode()
     except UnicodeDecodeError:
         return "base64:" + base64.b64encode(value[: _HEADER_LIMIT // 2]).decode()
+
+
+def _name(name: str) -> str:
+    """A header's name as a key. The store takes none with U+0000, and a letter it refuses would block its partition."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", f"orig-{name}")[:_NAME_LIMIT]
+
+
+def bare(dead: Dead) -> Dead:
+    """The dead letter without what a stranger may have put beside key and value: the last try to write one."""
+    return replace(dead, record=replace(dead.record, headers=()), detail="")
 
 
 def dead_letter(dead: Dead, *, group: str, service: str, failed_at: datetime) -> Outgoing:
@@ -57,7 +71,7 @@ def dead_letter(dead: Dead, *, group: str, service: str, failed_at: datetime) ->
     if record.value is None:
         headers["dlq-value-null"] = "1"
     for name, value in record.headers[:_HEADERS_KEPT]:
-        headers.setdefault(f"orig-{name}"[:200], _text(value))
+        headers.setdefault(_name(name), _text(value))
         if name == "traceparent":
             headers.setdefault("traceparent", _text(value))
     return Outgoing(

@@ -51,6 +51,8 @@ STRANGE_HEADERS: list[list[tuple[str, Any]]] = [
     [("content-type", b"application/x-pickle")],
     [("reply_to", b"alerts.warnings.v1")],
     [("correlation_id", b"\x00")],
+    [("a\x00b", b"1"), ("\x1b[2J", b"2"), ("", b"3")],
+    [("$set", b"1"), ("a.$b", b"2"), ("_id", b"3")],
 ]
 
 
@@ -117,6 +119,20 @@ async def test_strange_headers_stop_nothing_and_steer_nothing(spine: Spine) -> N
     await spine.check_exact({f"{spine.prefix}-{n}" for n in range(len(records))})
     assert await read_all(spine.stack.kafka, spine.dlq) == []
     assert await read_all(spine.stack.kafka, warnings) == []
+
+
+async def test_dead_records_with_strange_headers_are_buried_and_the_rest_goes_on(spine: Spine) -> None:
+    count = len(STRANGE_HEADERS)
+    records = [(KEY, b"broken", headers) for headers in STRANGE_HEADERS]
+    process = spine.start()
+    await send(spine.stack.kafka, spine.petitions, [*records, (KEY, encode(filed(0, run=spine.prefix)), [])])
+    await spine.published(count + 1)
+    assert process.poll() is None
+    letters = await read_all(spine.stack.kafka, spine.dlq)
+    assert [letter.value for letter in letters] == [b"broken"] * count
+    kept = [{name: value for name, value in letter.headers if name.startswith("orig-")} for letter in letters]
+    assert kept[-2] == {"orig-a\\x00b": b"1", "orig-\\x1b[2J": b"2", "orig-": b"3"}
+    assert kept[-1] == {"orig-$set": b"1", "orig-a.$b": b"2", "orig-_id": b"3"}
 
 
 STEERING: list[tuple[str, Any]] = [("a", b"\xff"), ("b", b"[/red] list[str] [missing] 13812345678")]
