@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from services.intake.bodies import PetitionIn, ReasonIn, StepIn
 from services.intake.channels import Channels
 from services.intake.domain.petition import Refused
-from services.intake.domain.steps import TRANSITIONS
+from services.intake.domain.steps import TRANSITIONS, Step
 from services.intake.handlers import Intake
 from services.intake.ports import Filter, Record
 from services.intake.throttle import Throttle
 from services.intake.views import is_shown, list_view, public_view, staff_view
 from shared.access import Access, Principal, may, require
+from shared.directory import Directory
 from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.instants import Instant
 from shared.web import Problem, idempotency_key, json_body, read_json
@@ -51,6 +52,22 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 def trace_of(request: Request) -> str | None:
     """The request's trace context, as the service's middleware found or made it."""
     return getattr(request.state, "traceparent", None)
+
+
+def check_step(principal: Principal, step: Step, record: Record, units: Directory) -> None:
+    """Raise `Problem` 403 unless the account may enter this step: the work of its own unit, never the verdict on it."""
+    is_unit = principal.role == "unit"
+    if is_unit and step.type == "evaluated":
+        raise Problem(
+            403,
+            "evaluation-not-yours",
+            "whether it is solved is for the petitioner to say, on the progress page; what they told you otherwise the "
+            "duty officer of the petition bureau enters",
+        )
+    # without a unit the step is of the one that has the petition, for which a duty officer may enter it
+    acting = step.unit or (record.life.unit if is_unit else None)
+    if principal.unit and acting and step.type != "assigned" and not units.covers(principal.unit, acting):
+        raise Problem(403, "unit-not-yours", "an account of a unit enters the steps of that unit; name yours in `unit`")
 
 
 def _one_of(slugs: Iterable[str]) -> Any:
@@ -168,18 +185,16 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
 
     @router.post("/petitions/{petition_id}/events", status_code=201, openapi_extra=json_body(StepIn))
     async def step(petition_id: str, request: Request, principal: handler) -> Response:
-        """Take a step. 409 `transition-not-allowed` names what may come instead."""
+        """Take a step. 409 `transition-not-allowed` names what may come instead.
+
+        A unit enters its own steps (else 403 `unit-not-yours`), and not what the petitioner says of them
+        (403 `evaluation-not-yours`).
+        """
         key = idempotency_key(request) if "idempotency-key" in request.headers else uuid4().hex
         body = await read_json(request, StepIn)
-        await shown(petition_id, principal)
+        record = await shown(petition_id, principal)
         wanted = body.step(principal.account, may_name_actor=principal.role == "duty_officer")
-        if (
-            principal.unit
-            and wanted.unit
-            and body.type != "assigned"
-            and not intake.units.covers(principal.unit, wanted.unit)
-        ):
-            raise Problem(403, "unit-not-yours", "an account of a unit enters the steps of that unit")
+        check_step(principal, wanted, record, intake.units)
         done = await intake.step(
             petition_id,
             wanted,
