@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ LEEWAY_SECONDS: Final = 30
 TOKEN_TYPES: Final = ("at+jwt", "application/at+jwt", "jwt")
 JWKS_SECONDS: Final = 600
 JWKS_PAUSE_SECONDS: Final = 15
-"""An unknown `kid` asks the issuer again at most this often, so that made-up kids cannot be used to flood it."""
+"""The issuer is asked again at most this often: made-up kids cannot flood it, nor does each request wait for one that is away."""
 _LAST_SECOND: Final = 253_402_300_799
 _KID_SIGNS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=")
 
@@ -68,12 +69,14 @@ class IssuerKeys:
         self._clock = clock
         self._set: KeySet | None = None
         self._fetched: datetime | None = None
+        self._tried: datetime | None = None
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str | None) -> Any:
         """The issuer's key of that kid; a token without one is accepted only while the issuer has a single key."""
-        keys = await self._keys(JWKS_SECONDS)
-        found = self._pick(keys, kid)
+        # while another request asks the issuer, the keys that are held are good enough: it may not answer for seconds
+        held = self._set if self._lock.locked() else None
+        found = self._pick(held if held is not None else await self._keys(JWKS_SECONDS), kid)
         if found is None:
             found = self._pick(await self._keys(JWKS_PAUSE_SECONDS), kid)
         if found is None:
@@ -89,16 +92,22 @@ class IssuerKeys:
 
     async def _keys(self, max_age: float) -> KeySet:
         async with self._lock:
-            now = self._clock.now()
-            age = (now - self._fetched).total_seconds() if self._fetched else None
-            if self._set is None or age is None or age >= max_age:
-                try:
-                    self._set = KeySet.import_key_set(dict(await self._fetch()))  # type: ignore[arg-type]
-                    self._fetched = now
-                except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError):
-                    if self._set is None:
-                        raise TokenError("issuer-unavailable", "the sign-in service cannot be reached") from None
+            if not self._within(max_age, self._fetched) and not self._within(JWKS_PAUSE_SECONDS, self._tried):
+                await self._ask()
+            if self._set is None:
+                raise TokenError("issuer-unavailable", "the sign-in service cannot be reached")
             return self._set
+
+    async def _ask(self) -> None:
+        """Fetch the keys; those that are held stay where it fails."""
+        with contextlib.suppress(httpx.HTTPError, JoseError, ValueError, KeyError, TypeError):
+            self._set = KeySet.import_key_set(dict(await self._fetch()))  # type: ignore[arg-type]
+            self._fetched = self._clock.now()
+        self._tried = self._clock.now()  # not before: a request that is broken off has tried nothing
+
+    def _within(self, seconds: float, moment: datetime | None) -> bool:
+        """Whether the moment is so near. Not one that lies ahead: the clock was set back."""
+        return moment is not None and 0 <= (self._clock.now() - moment).total_seconds() < seconds
 
 
 @dataclass(frozen=True)
