@@ -29,7 +29,7 @@ class Place:
     @property
     def owner(self) -> str:
         """The unit, and for one that serves several counties the county too: who sees a county sees nothing of others."""
-        return self.unit if self.unit.startswith(f"{self.jurisdiction}.") else f"{self.unit}@{self.jurisdiction}"
+        return self.unit if self.unit.startswith(self.jurisdiction) else f"{self.unit}@{self.jurisdiction}"
 
     @property
     def matter(self) -> str:

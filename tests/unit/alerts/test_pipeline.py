@@ -9,6 +9,7 @@ import pytest
 
 from services.alerts import queries
 from services.alerts.domain.escalation import Call, Policies, Policy
+from services.alerts.domain.findings import Place
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.domain.notify import Reason, Told, inhibitor, needs_telling
 from services.alerts.domain.silence import Silence
@@ -268,6 +269,12 @@ async def test_each_county_has_a_warning_of_its_own_about_a_unit_that_serves_sev
     for county in ("379911", "379912"):
         officer = Principal("o3", "duty_officer", jurisdiction=county)
         assert {w.flag.jurisdiction for w in (await queries.page(bench.desk, officer, Filter()))[0]} == {county}
+
+
+@pytest.mark.parametrize("unit", ["379911", "379911.health_bureau", "379911001.petition_station", "379911001001"])
+def test_what_a_countys_own_unit_owes_is_named_by_the_unit_alone(unit: str):
+    assert Place(unit, "HANDLE", "breached", "379911").matter == f"unit:{unit}/HANDLE"
+    assert Place(unit, "HANDLE", "breached", "379912").matter == f"unit:{unit}@379912/HANDLE"
 
 
 async def test_days_of_the_district_are_those_of_beijing():
