@@ -242,6 +242,13 @@ class Access:
         except Problem:  # the list cannot be read
             return False
 
+    def is_deactivated(self, principal: Principal) -> bool:
+        """Whether an account that was let in has been deactivated since, however it signed in."""
+        try:
+            return principal.account in self._deactivated()
+        except Problem:  # a list that cannot be read is no reason to put out everybody
+            return False
+
     def sign_in(self, response: Response, principal: Principal, *, secure: bool, until: datetime | None = None) -> None:
         """Set the session cookie: 15 minutes without use, 8 hours in all (`until` carries the end over a renewal)."""
         token = self.session_of(principal, until)

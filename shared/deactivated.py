@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from shared.problem import Problem
 
+_UNSEEN: Final[tuple[int, ...]] = ()
 log = structlog.get_logger(__name__)
 
 
@@ -26,12 +28,7 @@ class DeactivatedFile:
         account that has been deactivated: raises `Problem` 503 `deactivated-unreadable`.
         """
         try:
-            found = self._path.stat()
-            # The time of change, too: permissions that are mended leave the time of writing as it was.
-            state = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
-            if state != self._seen:
-                self._read()
-                self._seen = state
+            self._look()
         except FileNotFoundError:
             self._seen, self._accounts = None, frozenset()
         if self._accounts is None:
@@ -42,6 +39,22 @@ class DeactivatedFile:
                 headers={"Retry-After": "60"},
             )
         return self._accounts
+
+    def _look(self) -> None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # a folder that may not be entered, say; told once, as this is asked all the time
+            if self._seen != _UNSEEN:
+                self._complain(error.strerror or "cannot be read")
+            self._seen = _UNSEEN
+            return
+        # The time of change, too: permissions that are mended leave the time of writing as it was.
+        state = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        if state != self._seen:
+            self._read()
+            self._seen = state
 
     def _read(self) -> None:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -15,8 +15,9 @@ from services.alerts import bodies, queries
 from services.alerts.domain.lifecycle import Refused
 from services.alerts.handlers import Desk, Forbidden, Missing, Order, note_text_view, take
 from services.alerts.http_filter import FILTERS, read_filter
+from services.alerts.http_stream import Listening
 from services.alerts.stream import Hub, frame
-from shared.access import Access, Principal, may, require
+from shared.access import Access, Principal, Scope, may, require
 from shared.openapi import query_names
 from shared.web import Body, Problem, json_body, read_body, read_json
 
@@ -187,7 +188,8 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
         """Server-sent events: `event: warning`, `id:` a number without gaps, `data:` the CloudEvent.
 
         With `Last-Event-ID` everything after it follows; without one, or with one that says nothing, a snapshot of the
-        open warnings comes first (`event: snapshot`), then `event: resume` marks where the live part begins.
+        open warnings comes first (`event: snapshot`), then `event: resume` marks where the live part begins. It ends with
+        the sign-in, and when the account is deactivated.
         """
         scope = who.scope(desk.units)
         if not hub.alive:
@@ -195,9 +197,11 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
         life = stream_life_s
         if who.expires_at is not None:
             life = min(life, (who.expires_at - desk.clock.now()).total_seconds())
+        listening = Listening(life, lambda: access.is_deactivated(who))
         return EventSourceResponse(
-            bounded(_frames(hub, scope, last_event_id), life),
+            listening.frames(_frames(hub, scope, last_event_id)),
             ping=PING_S,
+            ping_message_factory=listening.ping,
             send_timeout=30,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -205,19 +209,10 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
     return router
 
 
-async def _frames(hub: Hub, scope: Any, last_event_id: str | None) -> AsyncIterator[bytes]:
-    async for item in hub.follow(scope, last_event_id):
-        yield frame(item)
-
-
-async def bounded(frames: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    """The same, ended when the sign-in behind it ends: the client comes again and is checked again."""
-    try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            async for one in frames:
-                yield one
-    except TimeoutError:
-        return
+async def _frames(hub: Hub, scope: Scope, last_event_id: str | None) -> AsyncGenerator[bytes]:
+    async with contextlib.aclosing(hub.follow(scope, last_event_id)) as items:
+        async for item in items:
+            yield frame(item)
 
 
 def _cursor(text: str | None) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,7 +125,7 @@ class Hub:
         finally:
             self._clients.discard(client)
 
-    async def follow(self, scope: Scope, last_id: str | None) -> AsyncIterator[StreamRow | Reset | Resumed]:
+    async def follow(self, scope: Scope, last_id: str | None) -> AsyncGenerator[StreamRow | Reset | Resumed]:
         """Everything a client has to see, from its last id on, or from a snapshot where that id says nothing; then live."""
         async with self.listen(scope) as client:
             joined = await self._store.head()  # asked after joining: rows above come through the queue

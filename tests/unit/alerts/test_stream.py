@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.alerts.http import bounded
 from services.alerts.ports import StreamRow
 from services.alerts.stream import Hub, Reset, Resumed, frame
 from shared.access import Principal, Scope
@@ -112,14 +111,6 @@ async def test_only_the_client_that_never_reads_is_closed():
         # it comes again with its last id and has missed nothing
         items, _ = await until_resumed(api.hub, Scope(), "0")
         assert seqs(items) == list(range(1, 31))
-
-
-async def test_the_end_of_a_sign_in_ends_the_stream():
-    async def forever():
-        yield b"one"
-        await asyncio.Event().wait()
-
-    assert [part async for part in bounded(forever(), 0.05)] == [b"one"]
 
 
 async def test_a_stream_that_is_left_leaves_nothing_behind():

@@ -83,3 +83,33 @@ def test_a_list_in_the_place_of_a_directory_closes_the_sign_in(tmp_path: Path) -
     (tmp_path / "deactivated.txt").mkdir()  # as Docker makes one where a file to mount is missing
     with pytest.raises(Problem, match="list of deactivated accounts"):
         DeactivatedFile(tmp_path / "deactivated.txt")()
+
+
+def test_a_list_whose_place_cannot_be_looked_at_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
+    listed = tmp_path / "deactivated.txt"
+    listed.write_text("a1\n")
+    deactivated = DeactivatedFile(listed)
+    assert deactivated() == {"a1"}
+    listed.unlink()
+    listed.symlink_to(listed)
+    with capture_logs() as logs:
+        assert deactivated() == deactivated() == {"a1"}
+    assert [line["event"] for line in logs] == ["deactivated_unreadable"]
+    with pytest.raises(Problem, match="list of deactivated accounts"):
+        DeactivatedFile(listed)()
+    listed.unlink()
+    assert deactivated() == frozenset()
+
+
+def test_who_was_let_in_is_asked_about_again_and_stays_while_nobody_can_tell(clock: FixedClock, tmp_path: Path) -> None:
+    listed = tmp_path / "deactivated.txt"
+    access = make_access(clock)
+    access._deactivated = DeactivatedFile(listed)
+    who = replace(demo_principal("duty_officer"), account="a1")
+    assert not access.is_deactivated(who)
+    listed.write_text("a1\n")
+    assert access.is_deactivated(who)
+    listed.write_bytes(UNREADABLE[0])
+    assert access.is_deactivated(who)
+    access._deactivated = DeactivatedFile(listed)
+    assert not access.is_deactivated(who)
