@@ -66,6 +66,13 @@ class County:
             matter = found[0]
         return matter
 
+    def path(self, matter: str) -> list[str]:
+        """This matter and those that it became part of one after the other, the last of which it is part of now."""
+        found = [matter]
+        while (alias := self._alias.get(found[-1])) is not None:
+            found.append(alias[0])
+        return found
+
     def flags(self) -> list[Flag]:
         """Every flag of the matters in memory, ended ones too, as they are now; in the order of being raised."""
         found = [
@@ -236,7 +243,8 @@ class County:
             return []
         item = step_entry(step, placed.member.filing, placed.member.joined)
         out.stepped.append(step)
-        return [(name, item) for name in {placed.home, self.root(placed.home), placed.matter}]
+        # Those between count too: a matter takes the steps over from the one it took in, as it was then.
+        return [(name, item) for name in dict.fromkeys((*self.path(placed.home), placed.matter))]
 
     def _row(self, merge: Merge, cause: Filing, late: bool) -> MatterMerge:
         at = self.newest if late and self.newest is not None else cause.at

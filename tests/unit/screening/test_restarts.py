@@ -1,0 +1,85 @@
+"""A restart folds the same inputs again, all of them at once: it gives what was there, and tells nothing anew."""
+
+from typing import Any
+
+import pytest
+
+from services.screening.ports import Wanted
+from shared.events import PetitionAccepted, PetitionAssigned, PetitionEvaluated, PetitionReplied
+from tests.support.memory_screening import MemoryStore
+from tests.support.petitions import COUNTY, DAY, START
+from tests.support.screening import filed_event, later
+from tests.support.screening_service import OFFICER, Service
+
+VISIT = {"channel": "visit", "presented": "prefecture"}
+CONTESTED = (PetitionAssigned, PetitionAccepted, PetitionReplied, PetitionEvaluated)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(MemoryStore())
+
+
+def matter(service: Service, n: int) -> str:
+    """The matter in which petition `n` is stored."""
+    return str(service.store.rows["petitions"][f"run-p{n:05d}"]["matter"])
+
+
+async def merge(service: Service, kept: str, gone: str) -> None:
+    await service.desk.merge(kept, gone, "同一事项", OFFICER)
+    await service.screening.tick()
+
+
+async def split(service: Service, n: int) -> None:
+    await service.desk.split(matter(service, n), [f"run-p{n:05d}"], "不同", OFFICER)
+    await service.screening.tick()
+
+
+async def stepped(service: Service, n: int, what: Any, day: float) -> None:
+    at = START + day * DAY
+    more = {"solved": False} if what is PetitionEvaluated else {}
+    data = what(petition_id=f"run-p{n:05d}", jurisdiction=COUNTY, at=at, unit=f"{COUNTY}.office", **more)
+    await service.take(later(data, id=f"{what.__name__}{n}", at=at))
+
+
+async def contested(service: Service, n: int, *days: float) -> None:
+    """A reply on which the petitioner is not agreed."""
+    for what, day in zip(CONTESTED, days, strict=True):
+        await stepped(service, n, what, day)
+
+
+def state(service: Service) -> tuple[dict[str, str], list[Any]]:
+    """Where each petition is, and the flags."""
+    held = service.screening.held(COUNTY)
+    assert held is not None
+    return {pid: placed.matter for pid, placed in held.placed.items()}, held.flags()
+
+
+async def standing(service: Service) -> set[tuple[str, str]]:
+    """Kind and matter of each flag that is open."""
+    return {(row["kind"], row["matter"]) for row in await service.store.flags(Wanted()) if row["state"] == "open"}
+
+
+async def restart(service: Service) -> None:
+    """Start anew, and see that nothing is different."""
+    before, told, flags = state(service), len(service.store.events), await standing(service)
+    service.start()
+    await service.screening.load([3])
+    await service.screening.tick()
+    assert state(service) == before
+    assert await standing(service) == flags
+    assert len(service.store.events) == told
+
+
+async def test_a_chain_of_merges_keeps_the_steps_of_the_matter_between(service):
+    await service.take(
+        filed_event(1, 0, minutes=1), filed_event(2, 1, minutes=2), filed_event(3, 2, minutes=3, **VISIT)
+    )
+    last, between, first = (matter(service, n) for n in (1, 2, 3))
+    await merge(service, between, first)
+    await contested(service, 3, 1, 2, 20, 21)
+    await service.take(filed_event(9, 3, minutes=23 * 1440))
+    assert await standing(service) == {("cross_level_risk", between)}
+    await merge(service, last, between)
+    assert await standing(service) == {("cross_level_risk", last)}
+    await restart(service)
