@@ -1,8 +1,8 @@
 """The batch consumer: records in, effects and progress in one transaction, exactly one effect a record.
 
-The order of things is design §4: decode each record by itself, claim a partition at its first batch, apply a batch in one
-transaction, fall back to single records when a batch fails, wait when a dependency is down. While a batch commits, the
-next is fetched and decoded: the handler only decodes and hands over to the loop.
+The order of things is design §4: decode each record by itself, claim a partition at its first batch or after a quiet
+second, apply a batch in one transaction, fall back to single records when a batch fails, wait when a dependency is down.
+While a batch commits, the next is fetched and decoded: the handler only decodes and hands over to the loop.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,23 +19,21 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from shared import attempts
 from shared.bus import Dead, PermanentError, Processor, Received, Rewrite, decode_record, raw_decoder, safe_parser
 from shared.clock import Clock
 from shared.deadletter import bare, dead_letter
 from shared.failpoint import failpoint
-from shared.mongo import ASCENDING, IndexModel, Mongo, PyMongoError, Session, Unavailable, is_unavailable
+from shared.mongo import Mongo, PyMongoError, Session, Unavailable, is_unavailable
 from shared.newest import Newest
 from shared.observe import HANDLED, Metrics, log_each, trace_id
 from shared.outbox import outgoing, put
-from shared.partitions import Identity, Item, Partitions, Patience, by_partition, place
+from shared.partitions import QUIET_S, Identity, Item, Partitions, Patience, by_partition, place
 from shared.progress import Fenced, OffsetLost, Step, advance, applied
 from shared.settings import ServiceSettings
 
 UNEXPECTED_TRIES: Final = 5
 CRASH_TRIES: Final = 5
-FAILURES: Final = "failures"
-KEEP_FAILURES_S: Final = 7 * 24 * 3600
-INDEXES: Final = {FAILURES: [IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=KEEP_FAILURES_S)]}
 
 log = structlog.get_logger(__name__)
 
@@ -108,17 +107,15 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
         return item
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Forget the claims: a partition that comes back is claimed anew at its next batch."""
+        """Forget the claims: a partition that comes back is claimed anew."""
         self._newest.forget_numbers()
-        for tp in revoked:
-            self._partitions.forget(tp.partition)
+        self._partitions.revoked({tp.partition for tp in revoked})
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing is claimed here: records arrive while this callback still runs (aiokafka)."""
         self.moved_at = time.monotonic()
         self._newest.forget_numbers()
-        for tp in assigned:
-            self._partitions.forget(tp.partition)
+        self._partitions.assigned({tp.partition for tp in assigned})
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
@@ -126,15 +123,7 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
 
     def lag(self) -> dict[int, int]:
         """Records behind, by partition this process is assigned."""
-        consumer = self._consumer
-        if consumer is None:
-            return {}
-        behind: dict[int, int] = {}
-        for tp in consumer.assignment():
-            due, end = self._partitions.next(tp.partition), consumer.highwater(tp)
-            if end is not None:
-                behind[tp.partition] = 0 if due is None else max(0, end - due)
-        return behind
+        return {} if (consumer := self._consumer) is None else self._partitions.behind(consumer)
 
     def trouble(self) -> str | None:
         """Why this consumer is unhealthy, or None. Behind and not moving is unhealthy; idle is not."""
@@ -160,13 +149,30 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
     async def run(self) -> None:
         """Apply batches until cancelled."""
         while True:
-            batch = await self._queue.get()
+            batch = await self._next_batch()
             try:
                 await self._take_or_reclaim(batch)
+                await self._claim_quiet()
             except OffsetLost as error:
                 self.lost = str(error)
                 log.error("offset_lost", topic=self.who.topic, detail=str(error))  # noqa: TRY400 - the text says it all
                 await asyncio.Event().wait()  # stand still and be seen as unhealthy until a human decides
+
+    async def _next_batch(self) -> list[Item]:
+        """The next batch, or none after a while without."""
+        try:
+            async with asyncio.timeout(QUIET_S):
+                return await self._queue.get()
+        except TimeoutError:
+            self._tell_lag()
+            if not any(self.lag().values()):
+                self.moved_at = time.monotonic()  # at rest; from here on "not moving" is counted
+            return []
+
+    async def _claim_quiet(self) -> None:
+        """Claim what brought no record: only a claim goes to the store's offset, before Kafka's own or past an unreadable one."""
+        while (partition := self._partitions.unclaimed()) is not None:
+            await self._claim(partition)
 
     async def _take_or_reclaim(self, batch: list[Item]) -> None:
         try:
@@ -282,7 +288,10 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
             if isinstance(item, Dead):
                 await self._apply_dead(item)
                 continue
-            tries = await self._count(item) if counted else 0
+            tries = 0
+            if counted:
+                now = self._clock.now()
+                tries = await self._patience.insist(partial(attempts.count, self._mongo, self.who.group, item, now))
             if tries > CRASH_TRIES:
                 await self._bury(item, "max-attempts", "ProcessDied", "the process died while applying it", tries)
                 continue
@@ -327,18 +336,6 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 log.warning("letter_failed", **where, error=type(error).__name__, attempt=attempt)
                 await asyncio.sleep(0.05 * 2**attempt)
 
-    async def _count(self, item: Received) -> int:
-        """Count an attempt before it is made, outside the transaction: a record that kills the process is found out."""
-        row = await self._patience.insist(
-            lambda: self._mongo[FAILURES].find_one_and_update(
-                {"_id": f"{self.who.group}:{item.topic}:{item.partition}:{item.offset}"},
-                {"$inc": {"tries": 1}, "$set": {"at": self._clock.now()}},
-                upsert=True,
-                return_document=True,
-            )
-        )
-        return int(row["tries"])
-
     # -- afterwards ---------------------------------------------------------------------------------------------------
 
     def _commit_offsets(self, steps: Sequence[Step]) -> None:
@@ -370,10 +367,13 @@ class BatchConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka
                 offset=letter.record.offset,
                 reason=letter.reason,
             )
-        for partition, behind in self.lag().items():
-            self._metrics.lag.labels(who.service, who.topic, partition).set(behind)
+        self._tell_lag()
         handled = [item for item in items if isinstance(item, Received)]
         log_each(log, HANDLED, map(_line, handled), topic=who.topic, batch=len(items), ms=round(seconds * 1000, 1))
+
+    def _tell_lag(self) -> None:
+        for partition, behind in self.lag().items():
+            self._metrics.lag.labels(self.who.service, self.who.topic, partition).set(behind)
 
 
 def _line(item: Received) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -15,10 +17,13 @@ from aiokafka.errors import KafkaError
 from shared.bus import Dead, Received
 from shared.mongo import Mongo, PyMongoError, Unavailable, is_unavailable
 from shared.observe import Metrics
-from shared.progress import Claim, Fenced, OffsetLost, Step, claim
+from shared.progress import Claim, Fenced, OffsetLost, Step, at_rest, claim
 
 CAUTIOUS_FROM: Final = 3
 """Claims without progress after which records are taken one by one, each counted before it is tried."""
+
+QUIET_S: Final = 1.0
+"""How long a partition may bring nothing until it is claimed all the same."""
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -83,10 +88,40 @@ class Partitions:
         self._mongo = mongo
         self._patience = patience
         self._batch_max = batch_max
+        self._assigned: set[int] = set()
+        self._assigned_at = 0.0
         self._claims: dict[int, Claim] = {}
         self._gaps: dict[int, tuple[int, int]] = {}
         self._unproven: set[int] = set()
         self._single_until: dict[int, int] = {}
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """Kafka gives these to this process; what was claimed of them before is void."""
+        self._assigned.update(partitions)
+        self._assigned_at = time.monotonic()
+        for partition in partitions:
+            self.forget(partition)
+
+    def revoked(self, partitions: Collection[int]) -> None:
+        """Kafka takes these away; until it gives partitions again, nothing is claimed that brings no record."""
+        self._assigned.difference_update(partitions)
+        for partition in partitions:
+            self.forget(partition)
+
+    def unclaimed(self) -> int | None:
+        """An assigned partition that has been without a claim for a while; None where there is none."""
+        missing = self._assigned - self._claims.keys()
+        return min(missing) if missing and time.monotonic() - self._assigned_at >= QUIET_S else None
+
+    def behind(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
+        """Records behind, by assigned partition. Of one that is not claimed yet every record is: the store was not asked."""
+        return {p: max(0, end - (self.next(p) or 0)) for p, end in self._ends(consumer).items()}
+
+    @staticmethod
+    def _ends(consumer: AIOKafkaConsumer | None) -> dict[int, int]:
+        """Where the assigned partitions end, as far as a fetch has told."""
+        ends = {tp.partition: consumer.highwater(tp) for tp in consumer.assignment()} if consumer is not None else {}
+        return {partition: end for partition, end in ends.items() if end is not None}
 
     def owns(self, partition: int) -> bool:
         """Whether the partition is claimed."""
@@ -98,7 +133,7 @@ class Partitions:
         return held.next if held else None
 
     def forget(self, partition: int) -> None:
-        """Give a claim up; the partition is claimed anew at its next batch."""
+        """Give a claim up; the partition is claimed anew at its next batch, or after a while without."""
         self._claims.pop(partition, None)
 
     def cautious(self, items: Sequence[Item]) -> bool:
@@ -113,6 +148,8 @@ class Partitions:
         who = self._who
         held = await self._patience.insist(lambda: claim(self._mongo, who.topic, who.group, partition, who.instance))
         begin = await self._check_offset(held, consumer)
+        if (end := self._ends(consumer).get(partition)) is not None and held.next >= end:
+            held = await self._patience.insist(partial(at_rest, self._mongo, held))
         await self._patience.insist(load)
         self._claims[partition] = held
         self._gaps.pop(partition, None)

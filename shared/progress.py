@@ -7,7 +7,7 @@ claim, so a former owner that wakes up late cannot commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -31,7 +31,7 @@ class Claim:
     """A partition as this process owns it: its epoch and the next offset to apply.
 
     `tail` is the broker's time (ms) of the last applied record: the mark by which a topic made anew is recognised.
-    `stuck` counts the claims since the last progress: a record that kills the process makes it rise.
+    `stuck` counts the claims since the last progress that found a record to apply: one that kills the process makes it rise.
     """
 
     id: str
@@ -60,6 +60,12 @@ async def claim(mongo: Mongo, topic: str, group: str, partition: int, owner: str
         return_document=ReturnDocument.AFTER,
     )
     return Claim(row["_id"], partition, row["epoch"], row["next"], row.get("tail"), row["stuck"])
+
+
+async def at_rest(mongo: Mongo, held: Claim) -> Claim:
+    """Take the claim for no sign of trouble: there is no record that could have killed a process. Fenced as all else."""
+    await mongo[COLLECTION].update_one({"_id": held.id, "epoch": held.epoch}, {"$set": {"stuck": 0}})
+    return replace(held, stuck=0)
 
 
 @dataclass(frozen=True)

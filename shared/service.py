@@ -24,10 +24,9 @@ from faststream.kafka import KafkaBroker
 from faststream.specification.asyncapi import AsyncAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared import lease, outbox, progress, sockets
+from shared import attempts, lease, outbox, progress, sockets
 from shared.bus import Processor
 from shared.clock import Clock, SystemClock
-from shared.consumer import INDEXES as CONSUMER_INDEXES
 from shared.consumer import BatchConsumer
 from shared.events import EVENT_TYPES
 from shared.lease import Lease, LeaseLostError
@@ -98,7 +97,7 @@ class Service:
             published=self.metrics.published,
             stalled_s=self.metrics.outbox_stalled,
         )
-        self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], **CONSUMER_INDEXES})
+        self.indexes({**outbox.INDEXES, progress.COLLECTION: [], lease.COLLECTION: [], **attempts.INDEXES})
         self.app = FastAPI(title=title, version="1", lifespan=self._lifespan, docs_url=None, redoc_url=None)
         self.app.add_middleware(Observed, service=name, metrics=self.metrics, log=log)
         self.app.add_api_route("/health", self._health, methods=["GET"], include_in_schema=False)

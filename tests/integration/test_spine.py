@@ -2,13 +2,17 @@
 
 import asyncio
 import signal
+import subprocess
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from shared.events import PETITIONS
-from tests.support.spine import Spine, filed, read_all, send_events, until
+from shared.progress import decide
+from tests.support.spine import COUNTY, Spine, filed, read_all, send, send_events, until
 
 pytestmark = pytest.mark.stack
 
@@ -111,6 +115,103 @@ async def test_a_topic_made_anew_stops_the_consumer_and_names_the_command(spine:
     health = await spine.health()
     assert health["code"] == 503
     await spine.check_exact({f"{spine.prefix}-{n}" for n in range(N)})
+
+
+async def _stopped(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.wait, 30)
+
+
+async def test_a_restored_backup_is_caught_up_with_though_no_new_record_comes(spine: Spine) -> None:
+    process = spine.start()
+    await send_events(spine.stack.kafka, spine.petitions, [filed(n, run=spine.prefix) for n in range(N // 2)])
+    await spine.drained(N // 2)
+    await _stopped(process)
+    mongo = spine.mongo()
+    backup = {name: await mongo[name].find().to_list(None) for name in ("progress", "seen", "count", "outbox")}
+    process = spine.start()
+    await send_events(spine.stack.kafka, spine.petitions, [filed(n, run=spine.prefix) for n in range(N // 2, N)])
+    await spine.drained(N)
+    await _stopped(process)
+    for name, rows in backup.items():
+        await mongo[name].delete_many({})
+        await mongo[name].insert_many(rows)
+    process = spine.start()
+    await spine.drained(N)
+    await spine.check_exact({f"{spine.prefix}-{n}" for n in range(N)})
+    await _stopped(process)
+
+    # and a human's decision for the earliest offset: all of it again, and nothing twice
+    [row] = await mongo["progress"].find({"next": N}).to_list(None)
+    await decide(mongo, row["topic"], row["group"], row["partition"], 0, datetime.now(UTC))
+    spine.start()
+
+    async def again() -> bool:
+        return await mongo["progress"].find_one({"_id": row["_id"], "next": N}) is not None
+
+    await until(again, what="everything applied again")
+    await mongo.close()
+    await spine.check_exact({f"{spine.prefix}-{n}" for n in range(N)})
+    assert (await spine.health())["code"] == 200
+
+
+class NoText(str):
+    """A header name of bytes that are no UTF-8: the client refuses the record, and no parser of ours ever sees it."""
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_a_record_that_the_client_cannot_read_is_passed_by_decision_and_never_forgotten(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = {"FENGQIAO_STALLED_AFTER_S": "3"}
+    key = COUNTY.encode()
+    process = spine.start(**soon)
+    await send_events(spine.stack.kafka, spine.petitions, [filed(0, run=spine.prefix)])
+    await spine.drained(1)
+    with monkeypatch.context() as patch:
+        for module in ("producer", "message_accumulator"):
+            patch.setattr(f"aiokafka.producer.{module}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+        await send(spine.stack.kafka, spine.petitions, [(key, b"{}", [(NoText("name"), b"v")])])
+    await send_events(spine.stack.kafka, spine.petitions, [filed(1, run=spine.prefix)])
+
+    async def troubled() -> bool:
+        return "behind by 2 and not moving" in await _reasons(spine)
+
+    await until(troubled, what="the record that stops the partition in /health")
+    await _stopped(process)
+    process = spine.start(**soon)
+    await until(troubled, what="the same after a restart")
+    await _stopped(process)
+    mongo = spine.mongo()
+    [row] = await mongo["progress"].find({"next": 1}).to_list(None)
+    await decide(mongo, row["topic"], row["group"], row["partition"], 2, datetime.now(UTC))
+    await mongo.close()
+    spine.start(**soon)
+    await spine.drained(2)
+    await spine.check_exact({f"{spine.prefix}-{n}" for n in (0, 1)})
+    assert (await spine.health())["code"] == 200
+
+
+async def _reasons(spine: Spine) -> str:
+    try:
+        return str((await spine.health())["reasons"])
+    except httpx.HTTPError:
+        return ""
+
+
+async def test_a_fresh_service_with_empty_topics_is_healthy_and_stays_so(spine: Spine) -> None:
+    spine.start(FENGQIAO_STALLED_AFTER_S="1")
+
+    async def ready() -> bool:
+        return await _reasons(spine) == "[]"
+
+    await until(ready, what="the start")
+    for _ in range(40):
+        assert await ready()
+        await asyncio.sleep(0.1)
+    assert spine.log().count('"claimed"') == 6
 
 
 async def test_it_starts_without_kafka_and_mongo_and_goes_on_when_they_are_there(spine: Spine) -> None:
