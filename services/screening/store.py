@@ -97,24 +97,30 @@ class MongoStore:
         older = {"county": county, "joined_at": {"$lt": since}, "matter": {"$in": [m["_id"] for m in matters]}}
         rows = recent + [row async for row in self._mongo["petitions"].find(older) if row["_id"] not in ids]
         # What a petition was split off from is fetched whole though it left memory: a part of it would be written over the whole.
-        homes = list({row["home"] for row in rows if row["home"] != row["matter"]} - {m["_id"] for m in matters})
-        matters += await self._mongo["matters"].find({"county": county, "_id": {"$in": homes}}).to_list(None)
-        ids = {row["_id"] for row in rows}
-        left = self._mongo["petitions"].find({"county": county, "matter": {"$in": homes}})
-        rows += [row async for row in left if row["_id"] not in ids]
-        names |= {row["home"] for row in rows}
-        some = list(names)
-        merges = (
-            await self._mongo["merges"].find({"county": county, "undone": False, "gone": {"$in": some}}).to_list(None)
-        )
-        decided = {"county": county, "applied": True, "refused": None, "matter": {"$in": some}}
+        # So is what took that in, one after the other: there the decision lies by which the petition left.
+        whole = {m["_id"] for m in matters}
+        more = {row["home"] for row in rows if row["home"] != row["matter"]} - whole
+        while more:
+            whole |= more
+            some = {"$in": list(more)}
+            matters += await self._mongo["matters"].find({"county": county, "_id": some}).to_list(None)
+            ids = {row["_id"] for row in rows}
+            left = self._mongo["petitions"].find({"county": county, "matter": some})
+            rows += [row async for row in left if row["_id"] not in ids]
+            took = self._mongo["merges"].find({"county": county, "undone": False, "gone": some}, {"kept": 1})
+            more = {row["kept"] async for row in took}
+            more = (more | {row["home"] for row in rows if row["home"] != row["matter"]}) - whole
+        names |= whole | {row["home"] for row in rows}
+        among = {"$in": list(names)}
+        merges = await self._mongo["merges"].find({"county": county, "undone": False, "gone": among}).to_list(None)
+        decided = {"county": county, "applied": True, "refused": None, "matter": among}
         return CountyRows(
             header=header,
             petitions=rows,
             matters=matters,
             merges=merges,
             decisions=await self._mongo["decisions"].find(decided).to_list(None),
-            flags=await self._mongo["flags"].find({"county": county, "matter": {"$in": some}}).to_list(None),
+            flags=await self._mongo["flags"].find({"county": county, "matter": among}).to_list(None),
         )
 
     async def known(self, ids: Collection[str]) -> set[str]:

@@ -353,6 +353,37 @@ async def test_what_was_split_off_does_not_write_the_quiet_rest_anew(service: Se
         await service.take(filed_event(300 + more, 1, minutes=(243 + more) * days))
 
 
+async def test_what_took_in_the_home_of_a_petition_is_fetched_with_what_was_split_off_it(service: Service) -> None:
+    days = 24 * 60
+    await service.take(*(filed_event(10 * matter + n, matter, minutes=n) for matter in range(3) for n in range(3)))
+    places = {pid: placed.matter for pid, placed in service.screening.held(COUNTY).placed.items()}
+    garage, wages, land = (places[f"run-p{10 * n:05d}"] for n in range(3))
+    await service.desk.merge(garage, land, "同一件事", OFFICER)
+    await service.screening.tick()
+    await service.desk.split(garage, ["run-p00020"], "其实是欠薪", OFFICER)
+    await service.screening.tick()
+    off = service.screening.held(COUNTY).placed["run-p00020"].matter
+    await service.desk.merge(wages, off, "同一件事", OFFICER)
+    await service.screening.tick()
+    for n in range(12):
+        await service.take(filed_event(100 + n, 1, minutes=(40 + 40 * n) * days))
+    held = service.screening.held(COUNTY)
+    assert garage not in held.histories
+    members = [member.filing.id for member in held.histories[wages].members()]
+    before = await rows_of(service, garage, wages)
+    service.start()
+    await service.screening.load([3])
+    held = service.screening.held(COUNTY)
+    assert held.placed["run-p00020"].matter == wages
+    assert [member.filing.id for member in held.histories[wages].members()] == members
+    assert {p for p, placed in held.placed.items() if placed.matter == garage} == {
+        *(f"run-p{n:05d}" for n in (0, 1, 2, 21, 22))
+    }
+    accepted = PetitionAccepted(petition_id="run-p00020", jurisdiction=COUNTY, at=AFTER, unit=f"{COUNTY}.office")
+    await service.take(later(accepted, id="a", at=AFTER))
+    assert (await rows_of(service, garage))[0] == before[0]
+
+
 async def test_a_late_petition_that_is_linked_again_is_noted_once_and_stops_nothing(service: Service) -> None:
     await service.take(*(filed_event(n, minutes=n * 10) for n in range(5)), filed_event(50, minutes=600))
     await service.take(filed_event(90, minutes=100))

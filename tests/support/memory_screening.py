@@ -51,10 +51,14 @@ class MemoryStore:
         matters = [m for m in mine["matters"] if m["active_at"] >= since or m["flags"]]
         names = {m["_id"] for m in matters}
         petitions = [p for p in mine["petitions"] if p["joined_at"] >= since or p["matter"] in names]
-        homes = {p["home"] for p in petitions if p["home"] != p["matter"]} - names
-        matters += [m for m in mine["matters"] if m["_id"] in homes]
-        petitions += [p for p in mine["petitions"] if p["matter"] in homes and p not in petitions]
-        some = names | {p["matter"] for p in petitions} | {p["home"] for p in petitions}
+        whole, more = set(names), {p["home"] for p in petitions if p["home"] != p["matter"]} - names
+        while more:
+            whole |= more
+            matters += [m for m in mine["matters"] if m["_id"] in more]
+            petitions += [p for p in mine["petitions"] if p["matter"] in more and p not in petitions]
+            more = {m["kept"] for m in mine["merges"] if not m["undone"] and m["gone"] in more}
+            more = (more | {p["home"] for p in petitions if p["home"] != p["matter"]}) - whole
+        some = whole | {p["matter"] for p in petitions} | {p["home"] for p in petitions}
         return copy.deepcopy(
             CountyRows(
                 header=header,
