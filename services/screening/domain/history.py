@@ -216,6 +216,8 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
     (at, _, _), happening = item
     if state.open:
         _expire(state, at)
+    if isinstance(happening, Step) and happening.petition not in state.members:
+        return  # of a petition that left, or comes later: the rules are not asked at a moment that is none of this matter's
     policy = policies.at(at)
     match happening:
         case Join(member, first):
@@ -287,9 +289,7 @@ def _forget_repeats(state: MatterState, petition: str, case: Case, policy: Polic
 
 
 def _lifecycle(state: MatterState, step: Step, policy: Policy, at: datetime) -> None:
-    member = state.members.get(step.petition)
-    if member is None:
-        return
+    member = state.members[step.petition]
     case = state.cases.setdefault(step.petition, Case())
     case.apply(step)
     if step.kind == "breach_withdrawn":

@@ -83,3 +83,16 @@ async def test_a_chain_of_merges_keeps_the_steps_of_the_matter_between(service):
     await merge(service, last, between)
     assert await standing(service) == {("cross_level_risk", last)}
     await restart(service)
+
+
+async def test_a_step_of_what_is_no_member_yet_asks_no_rules(service):
+    """Petition 3 is overdue from day 61 on; nothing happens to its matter until the merge of day 110, when that is old."""
+    await service.take(filed_event(3, 0, minutes=3, **VISIT), filed_event(2, 1, minutes=5))
+    await service.take(filed_event(4, 0, minutes=45 * 1440, **VISIT))
+    await stepped(service, 3, PetitionAccepted, 1)
+    await stepped(service, 2, PetitionAssigned, 91)
+    await service.take(filed_event(9, 2, minutes=110 * 1440))
+    await merge(service, matter(service, 3), matter(service, 2))
+    await service.take(filed_event(10, 2, minutes=140 * 1440))
+    assert not await service.flags()
+    await restart(service)
