@@ -36,11 +36,16 @@ SETTLED: Final = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
 
+class Behind(Stale):
+    """Found by reading, before any work: the store is ahead of what is in memory."""
+
+
 @dataclass(slots=True)
 class Held:
     """One county in memory. `moved`: when its newest petition came, for time passes when nothing comes. `since`: when it was built.
 
-    `busy`: a thread works on it, and nothing else may touch it meanwhile, not even to read.
+    `busy`: a thread works on it, and nothing else may touch it meanwhile, not even to read. `by_tick`: a tick held it, and no
+    batch came since: one of this process may have been on its way into the store, unseen.
     """
 
     county: County
@@ -50,6 +55,7 @@ class Held:
     since: datetime
     pending: Outcome | None = None
     busy: bool = False
+    by_tick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Screening:
         self._clock = clock
         self._held: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
+        self._overtaken: set[str] = set()
         self._lock = asyncio.Lock()
 
     # -- the processor of petition.events.v1 --------------------------------------------------------------------------
@@ -87,7 +94,7 @@ class Screening:
             for name in [n for n, held in self._held.items() if held.partition in partitions]:
                 del self._held[name]
             for name in await self._store.counties(partitions):
-                await self._hold(name, None)
+                self._come_from_bus(name, await self._hold(name, None))
 
     async def prepare(self, batch: Sequence[Received]) -> Plan:
         """Let each county's engine take in its events, in memory; gives the documents and events that say so."""
@@ -99,6 +106,7 @@ class Screening:
             for name, events in by_county.items():
                 with self._whole(name):
                     held = await self._hold(name, events[0].partition)
+                    self._come_from_bus(name, held)
                     items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
                     traces = {str(r.event.data.petition_id): r.event for r in events}
                     before = held.county.newest
@@ -130,8 +138,9 @@ class Screening:
                         if out or held.pending:
                             await self._write_out(held, out)
                 except Stale:
-                    log.info("county_taken_over", county=name)
-                self._lost.pop(name, None)
+                    log.info("county_overtaken", county=name, again=name in self._lost)
+                else:
+                    self._lost.pop(name, None)
 
     def _found_again(self) -> list[str]:
         """Lost counties whose time has come: what waits for them must not wait for their next petition."""
@@ -142,7 +151,10 @@ class Screening:
         county = held.county
         out = Outcome()
         if inbox is not None or county.policies is not policies or county.due(self._passed(held)):
-            if await self._store.version(county.county) != held.version:
+            stored = await self._store.version(county.county)
+            if stored > held.version:
+                raise Behind(county.county)
+            if stored < held.version:
                 return out  # a batch is on its way into the store: at the next tick
             if county.policies is not policies:
                 out.merge(await self._run(held, lambda: county.adopt(policies), INLINE + 1))
@@ -188,13 +200,29 @@ class Screening:
         try:
             yield
         except BaseException as error:
-            self._held.pop(name, None)
+            held = self._held.pop(name, None)
             before = self._lost.pop(name, None)  # it is put last, so that what fails always stops no other
-            if not isinstance(error, Stale):
+            if isinstance(error, Stale):
+                self._overtake(name, may_be_past=isinstance(error, Behind) or (held is not None and held.by_tick))
+            else:
                 times = before.times + 1 if before else 0
                 pause = min(PATIENCE, timedelta(seconds=2.0 ** min(times, 20))) if times else timedelta()
                 self._lost[name] = Lost(times, self._clock.now() + pause)
             raise
+
+    def _overtake(self, name: str, *, may_be_past: bool) -> None:
+        """The store went on without this county's memory. What was on its way when it was built (a batch of this process, the
+        last write of an owner before) does so once, and it is held anew. What does so again, while no batch comes here, is
+        another owner: to build its county after each of its writes would take the time of one's own.
+        """
+        if may_be_past and name not in self._overtaken:
+            self._overtaken.add(name)
+            self._lost[name] = Lost(0, self._clock.now())
+
+    def _come_from_bus(self, name: str, held: Held) -> None:
+        """The county is this process's, by a batch or a claim of its partition."""
+        held.by_tick = False
+        self._overtaken.discard(name)
 
     async def _hold(self, name: str, partition: int | None) -> Held:
         found = self._held.get(name)
@@ -225,7 +253,7 @@ class Screening:
                 len(rows.petitions),
             )
             log.info("county_restored", county=name, petitions=len(rows.petitions), matters=len(county.histories))
-        held = Held(county, version, partition or 0, moved, now, pending or None)
+        held = Held(county, version, partition or 0, moved, now, pending or None, by_tick=True)
         self._held[name] = held
         return held
 

@@ -8,12 +8,13 @@ import pytest
 
 from services.screening.domain.engine import County
 from services.screening.domain.policy import Policies
+from shared.bus import Received
 from shared.events import PetitionAccepted
 from shared.mongo import Unavailable
 from tests.support.memory_screening import MemoryStore
 from tests.support.petitions import COUNTY, POLICIES, START
 from tests.support.screening import filed_event, later
-from tests.support.screening_service import LEADER, OFFICER, Service
+from tests.support.screening_service import AFTER, LEADER, OFFICER, Service
 
 OTHER = "379912"
 DAY = 86400
@@ -127,6 +128,68 @@ async def test_a_county_that_another_owner_took_over_is_not_held_again(service):
         await service.screening.tick()
         assert service.screening.held(COUNTY) is None
     assert [row["applied"] for row in service.store.rows["decisions"].values()] == [False]
+
+
+async def lands_while_held_again(service: Service, monkeypatch, method: str) -> None:
+    """A tick breaks off while a batch is on its way, and the batch lands at the next one, after `method` of the store."""
+    await withdrawn(service)
+    plan = await service.screening.prepare([Received("t", 3, 9, AFTER, None, filed_event(9, 1, minutes=9))])
+    version = service.store.version
+
+    async def away(county: str) -> int:
+        raise Unavailable("NotPrimary")
+
+    monkeypatch.setattr(service.store, "version", away)
+    with pytest.raises(Unavailable):
+        await service.screening.tick()
+    monkeypatch.setattr(service.store, "version", version)
+    asked = getattr(service.store, method)
+
+    async def landed(*args: Any) -> Any:
+        found = await asked(*args)
+        monkeypatch.setattr(service.store, method, asked)
+        await service.store.transaction(lambda tx: service.screening.write(tx, plan))
+        return found
+
+    monkeypatch.setattr(service.store, method, landed)
+    await service.screening.tick()
+
+
+@pytest.mark.parametrize("method", ["county", "version"])
+async def test_a_batch_that_lands_while_its_county_is_held_again_is_in_memory_a_tick_later(
+    service, monkeypatch, method
+):
+    await lands_while_held_again(service, monkeypatch, method)
+    service.now += 1
+    await service.screening.tick()
+    assert "run-p00009" in service.screening.held(COUNTY).placed
+    assert [row["applied"] for row in service.store.rows["decisions"].values()] == [True]
+    assert (await service.flags())["collective_risk"]["reason"] == "contested"
+
+
+async def test_a_county_that_another_owner_writes_on_is_built_anew_once_until_a_batch_comes(service, monkeypatch):
+    await withdrawn(service)
+    built, county = [], service.store.county
+
+    async def building(name: str, keep_days: int) -> Any:
+        built.append(service.now)
+        rows = await county(name, keep_days)
+        service.store.rows["counties"][COUNTY]["version"] += 1
+        return rows
+
+    monkeypatch.setattr(service.store, "county", building)
+    service.store.rows["counties"][COUNTY]["version"] += 1
+    for _ in range(5):
+        service.now += 3600
+        await service.screening.tick()
+    assert len(built) == 1
+    assert service.screening.held(COUNTY) is None
+    monkeypatch.setattr(service.store, "county", county)
+    await service.take(filed_event(9, 1, minutes=9))
+    service.store.rows["counties"][COUNTY]["version"] += 1
+    for _ in range(2):
+        await service.screening.tick()
+    assert [row["applied"] for row in service.store.rows["decisions"].values()] == [True]
 
 
 async def state(service: Service) -> str:
