@@ -119,7 +119,11 @@ class History:
                 case Leave():
                     self.shuffled = True
             if self.state is not None and not self.stale:
-                _step(self.state, item, policies, rate)
+                # A clock may have ended a flag ahead of what comes now: to this the flag still stands, and may go on.
+                if self.state.ended is not None and self.state.ended > item[0][0]:
+                    self.stale = True
+                else:
+                    _step(self.state, item, policies, rate)
             elif self.state is None and not (len(self.inputs) == 1 and plain(item[1])):
                 self.stale = True
             return False
@@ -339,6 +343,7 @@ def _close(state: MatterState, key: tuple[str, str], at: datetime, reason: str) 
     episode = state.open.pop(key)
     episode.close(at, reason)
     state.closed.append(episode)
+    state.ended = at if state.ended is None else max(state.ended, at)
 
 
 def _expire(state: MatterState, at: datetime) -> None:

@@ -39,6 +39,7 @@ class MatterState:
     their time, in its order. `beside`: petitions about the same place and much the
     same thing, but of other matters: they count as petitioners, and for nothing else. `left`: what staff took out. `came`: what
     staff merged in: it counts like the others, but does not name the matter.
+    `ended`: the latest end of a flag that was cleared.
     `visits`, `announced`, `climbed`: the members of which the rules ask that, so that a matter of thousands costs no more a
     petition than one of ten.
     """
@@ -60,6 +61,7 @@ class MatterState:
     repeats: list[tuple[str, str]] = field(default_factory=list)
     open: dict[tuple[str, str], Episode] = field(default_factory=dict)
     closed: list[Episode] = field(default_factory=list)
+    ended: datetime | None = None
     ignored: dict[str, datetime] = field(default_factory=dict)
     merged: bool = False
 

@@ -96,3 +96,35 @@ async def test_a_step_of_what_is_no_member_yet_asks_no_rules(service):
     await service.take(filed_event(10, 2, minutes=140 * 1440))
     assert not await service.flags()
     await restart(service)
+
+
+async def test_a_flag_that_a_clock_ended_goes_on_with_what_is_dated_before_its_end(service):
+    await service.take(*(filed_event(n, minutes=n) for n in range(6)))
+    service.now = 31 * 86400
+    await service.screening.tick()
+    assert not await standing(service)
+    await service.take(filed_event(10, minutes=29 * 1440))
+    [flag] = await service.store.flags(Wanted())
+    assert (flag["number"], flag["state"]) == (1, "open")
+    assert [event.type for event in service.told[1:]] == ["fengqiao.flag.updated.v1"]
+    await restart(service)
+
+
+async def test_a_visit_that_ended_by_the_countys_time_is_not_seen_again_by_a_step_of_before(service):
+    await service.take(filed_event(1, minutes=1, channel="visit", headcount=8), filed_event(2, minutes=2))
+    await service.take(filed_event(9, 3, minutes=40 * 1440))
+    await stepped(service, 2, PetitionAssigned, 20)
+    assert [(row["number"], row["state"]) for row in await service.store.flags(Wanted())] == [(1, "cleared")]
+    await restart(service)
+    await split(service, 2)
+    await restart(service)
+
+
+async def test_a_split_before_the_end_of_a_flag_raises_no_second_one_after_a_restart(service):
+    await service.take(
+        *(filed_event(n, minutes=n, **({"channel": "visit", "headcount": 8} if n == 1 else {})) for n in (1, 2, 3))
+    )
+    await split(service, 2)
+    await service.take(filed_event(9, 3, minutes=40 * 1440))
+    assert [(row["number"], row["state"]) for row in await service.store.flags(Wanted())] == [(1, "cleared")]
+    await restart(service)
