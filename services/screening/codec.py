@@ -11,7 +11,7 @@ from services.screening.domain.engine import County
 from services.screening.domain.flags import Flag, Told
 from services.screening.domain.history import History
 from services.screening.domain.outcome import MatterMerge, Placed, Stored
-from services.screening.domain.petitions import Decision, Filing, Step
+from services.screening.domain.petitions import PETITION_PROCEDURE, Decision, Filing, Step
 
 Document = dict[str, Any]
 
@@ -73,12 +73,17 @@ def stored(row: Document) -> Stored:
 
 
 def step_document(step: Step) -> Document:
-    """A step as part of a petition's row, without what it leaves empty."""
-    return {key: value for key, value in asdict(step).items() if value is not None and value != ""}
+    """A step as part of a petition's row, without what it leaves empty. Nor does it name the usual route, which rows of before
+    routes were kept do not: a step that is heard again stays the same one.
+    """
+    row = {key: value for key, value in asdict(step).items() if value is not None and value != ""}
+    if step.route == PETITION_PROCEDURE:
+        del row["route"]
+    return row
 
 
 def step(row: Document) -> Step:
-    """The step of a document."""
+    """The step of a document. One without a route is of the petition procedure."""
     return Step(**{"solved": None, **{k: v for k, v in row.items() if k in _STEP}})
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.screening.domain.outcome import Filed, Notice
-from services.screening.domain.petitions import Filing, Step, StepKind, moment
+from services.screening.domain.petitions import PETITION_PROCEDURE, Filing, Step, StepKind, moment
 from shared import signals
 from shared.events import (
     Bilingual,
@@ -19,6 +19,7 @@ from shared.events import (
     FlagUpdated,
     ObligationBreached,
     ObligationWithdrawn,
+    PetitionAccepted,
     PetitionEvaluated,
     PetitionExtended,
     PetitionFiled,
@@ -101,6 +102,7 @@ def step_of(event: Event, at: datetime) -> Step | None:
         unit=data.unit,
         days=data.days if isinstance(data, PetitionExtended) else 0,
         solved=data.solved if isinstance(data, PetitionEvaluated) else None,
+        route=data.route if isinstance(data, PetitionAccepted) else PETITION_PROCEDURE,
     )
 
 

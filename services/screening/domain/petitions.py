@@ -9,6 +9,13 @@ from typing import Final, Literal
 RANK: Final[dict[str, int]] = {"village": 0, "town": 1, "county": 2, "prefecture": 3, "province": 4, "central": 5}
 """Rank of a level; the test of a cross-level visit compares ranks (信访工作条例 Art. 20)."""
 
+PETITION_PROCEDURE: Final = "petition_procedure"
+"""The route of Art. 31 that has the sixty days of Art. 34."""
+OTHER_PROCEDURES: Final = frozenset({"judicial", "arbitration", "party_appeal", "admin_procedure", "duty_performance"})
+"""The other five of Art. 31, each with a period of its own law. A word that is none of the six is a slip of the pen, which
+takes nobody's sixty days, as in assessment.
+"""
+
 StepKind = Literal[
     "assigned",
     "objected",
@@ -75,7 +82,8 @@ class Filing:
 @dataclass(frozen=True, slots=True)
 class Step:
     """What happened to a petition after it was filed. `days`: of an extension. `solved`: the petitioner's own answer.
-    `breach`: which breach it is that came or was none; empty where the finding does not say.
+    `breach`: which breach it is that came or was none; empty where the finding does not say. `route`: of an acceptance, the
+    procedure of Art. 31 that it leads to.
     """
 
     id: str
@@ -86,6 +94,7 @@ class Step:
     days: int = 0
     solved: bool | None = None
     breach: str = ""
+    route: str = PETITION_PROCEDURE
     happened: datetime | None = None
     """when it happened, where `at` was moved to the moment the petition came to its matter"""
 
@@ -114,10 +123,12 @@ class Case:
     """Where a petition stands, folded from its steps. `breaches`: those that stand, and since when; `unfounded`: those that
     were none. A breach and its withdrawal have times of their own: either may be the earlier one. `since`: when the petition
     was reopened after a reply, which starts a new period; `over`: how many of the `steps` belong to the periods before.
+    `accepted_at`: when the period of the petition procedure started; `diverted`: another procedure accepted it.
     """
 
     assigned_unit: str | None = None
     accepted_at: datetime | None = None
+    diverted: bool = False
     extended_days: int = 0
     replied_at: datetime | None = None
     closed_at: datetime | None = None
@@ -136,7 +147,7 @@ class Case:
             case "assigned":
                 self.assigned_unit = step.unit
             case "accepted":
-                self.accepted_at = self.accepted_at or step.at  # accepting again moves the duty, never the date
+                self._accept(step)
             case "not_accepted":
                 self.refused_at = step.at
             case "extended":
@@ -155,6 +166,12 @@ class Case:
             case "breach_withdrawn":
                 self._take_back(step.breach)
 
+    def _accept(self, step: Step) -> None:
+        if step.route in OTHER_PROCEDURES:
+            self.diverted = True
+        else:
+            self.accepted_at = self.accepted_at or step.at  # accepting again moves the duty, never the date
+
     def _take_back(self, breach: str) -> None:
         if breach:
             self.unfounded.add(breach)
@@ -166,7 +183,9 @@ class Case:
         # or refused without one has the period it had.
         if self.replied_at is not None:
             self.since, self.over = at, len(self.steps) - 1
-            self.accepted_at = at if self.accepted_at else None
+            self.accepted_at = (
+                at if self.accepted_at else None
+            )  # what another procedure had starts when it comes to this one
             self.extended_days = 0
             self.breaches.clear()
         self.replied_at = self.closed_at = self.refused_at = None
@@ -190,7 +209,7 @@ class Case:
 
     def in_process(self, at: datetime, reply_days: int) -> bool:
         """Accepted or assigned, not answered, and still within time (Art. 19)."""
-        started = self.accepted_at is not None or self.assigned_unit is not None
+        started = self.accepted_at is not None or self.diverted or self.assigned_unit is not None
         return started and not self.settled and self.contested_at is None and not self.overdue(at, reply_days)
 
     def overdue(self, at: datetime, reply_days: int) -> bool:

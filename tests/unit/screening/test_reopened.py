@@ -1,4 +1,4 @@
-"""A petition that is reopened after a reply: its unit has a new period, as assessment counts it."""
+"""The period of the petition procedure, as assessment counts it: after a reopening, and where another procedure has the matter."""
 
 from datetime import timedelta
 from itertools import permutations
@@ -12,8 +12,12 @@ from services.assessment.domain.life import life_of
 from services.assessment.domain.obligations import obligations
 from services.assessment.policy import load_rules
 from services.intake.domain.steps import RECEIVED, TRANSITIONS
-from services.screening.domain.petitions import Case, Step
+from services.screening import codec, contract
+from services.screening.domain.petitions import OTHER_PROCEDURES, PETITION_PROCEDURE, Case, Step
+from shared.directory import directory
+from shared.events import PetitionAccepted
 from tests.support.petitions import COUNTY, DAY, START, feed, filed, flags, step
+from tests.support.screening import later
 
 FIRST = filed(1, petitioner="same")
 OFFICE = f"{COUNTY}.office"
@@ -120,6 +124,9 @@ def test_steps_give_the_same_flags_in_whatever_order_they_arrive():
         assert feed(FIRST, *repeats, *order).flags() == wanted
 
 
+routes = st.just(PETITION_PROCEDURE) | st.sampled_from((*directory().codes["route"], "petition", ""))
+
+
 @st.composite
 def lives(draw):
     """Steps that the intake allows, in their order."""
@@ -131,7 +138,7 @@ def lives(draw):
             if k in ("assigned", "accepted", "not_accepted", "replied", "closed", "reopened")
         ]
         at += timedelta(days=draw(st.integers(1, 30)))
-        steps.append(Lived(f"s{n}", draw(st.sampled_from(kinds)), at, at, OFFICE))
+        steps.append(Lived(f"s{n}", draw(st.sampled_from(kinds)), at, at, OFFICE, route=draw(routes)))
         state = TRANSITIONS[state][steps[-1].kind]
     return steps
 
@@ -140,8 +147,55 @@ def lives(draw):
 def test_the_period_is_the_one_that_assessment_counts(steps):
     case = Case()
     for one in steps[1:]:
-        case.apply(Step(one.id, "p", one.kind, one.at))
-    periods = [o for o in obligations(life_of("p", COUNTY, steps), BOOK) if o.code == "HANDLE"]
+        case.apply(Step(one.id, "p", one.kind, one.at, route=one.route))
+    found = [o for o in obligations(life_of("p", COUNTY, steps), BOOK) if o.code == "HANDLE"]
+    periods = [o for o in found if o.due is not None]  # another procedure's is none of them
     assert case.accepted_at == (periods[-1].started if periods else None)
     if periods:
         assert (case.replied_at is None) == (periods[-1].ended is None)
+
+
+JUDICIAL = did("accepted", 1, route="judicial")
+
+
+def test_the_other_procedures_are_those_of_the_directory_and_of_assessment():
+    assert {PETITION_PROCEDURE, *OTHER_PROCEDURES} == set(directory().codes["route"])
+    now = BOOK.on(START.date(), COUNTY)
+    assert {route for route in directory().codes["route"] if now.elsewhere(route)} == OTHER_PROCEDURES
+
+
+def test_an_acceptance_by_another_procedure_starts_nothing():
+    assert overdue(JUDICIAL) is None
+    assert overdue(JUDICIAL, REPLIED, did("reopened", 100), did("accepted", 114, route="arbitration")) is None
+    assert overdue(did("not_accepted", 1), did("reopened", 5), did("accepted", 6, route="judicial")) is None
+    assert overdue(did("accepted", 1, route="judical"))[0] == 62
+
+
+def test_a_matter_that_comes_from_another_procedure_starts_with_its_acceptance():
+    assert overdue(JUDICIAL, REPLIED, did("reopened", 100), did("accepted", 114))[0] == 175
+    steps = [JUDICIAL, did("replied", 10), did("reopened", 12), did("accepted", 20)]
+    assert flags(feed(FIRST, *steps, again(78)), "unanswered_repeat") == []
+    assert len(flags(feed(FIRST, *steps, again(82)), "unanswered_repeat")) == 1
+
+
+def test_a_period_that_runs_is_the_same_whatever_procedure_accepts_later():
+    assert overdue(ACCEPTED, REPLIED, REOPENED, did("accepted", 50, route="judicial"))[0] == 101
+
+
+def test_what_another_procedure_has_is_in_process():
+    assert case_of(JUDICIAL).in_process(START + 50 * DAY, 60)
+    assert not case_of(JUDICIAL, REPLIED).in_process(START + 50 * DAY, 60)
+
+
+@pytest.mark.parametrize("route", ["judicial", PETITION_PROCEDURE])
+def test_the_route_of_an_acceptance_is_kept(route):
+    data = PetitionAccepted(petition_id="p", jurisdiction=COUNTY, at=START, unit=OFFICE, route=route)
+    heard = contract.step_of(later(data, id="a", at=START), START)
+    assert heard.route == route
+    assert codec.step(codec.step_document(heard)) == heard
+
+
+def test_a_stored_step_without_a_route_is_of_the_petition_procedure():
+    row = {"id": "a", "petition": "p", "kind": "accepted", "at": START, "unit": OFFICE, "days": 0}
+    assert codec.step(row).route == PETITION_PROCEDURE
+    assert codec.step_document(codec.step(row)) == row
