@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.bus import Dead, Received
 from shared.mongo import Mongo, PyMongoError, Unavailable, is_unavailable
@@ -67,7 +67,8 @@ class Patience:
             try:
                 return await call()
             except KafkaError as error:
-                if not error.retriable:
+                # A broker that is asked where a topic ends and does not answer in time is away, whatever aiokafka calls it.
+                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                     raise
             except (PyMongoError, Unavailable) as error:
                 if not is_unavailable(error):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
 from shared import partitions
 from shared.bus import decode_record
@@ -65,6 +66,23 @@ async def test_an_offset_that_the_topic_does_not_have_is_told_without_a_record()
     async with running(consumer):
         await asyncio.sleep(4 * QUIET_S)
         assert "fengqiao progress set" in (consumer.trouble() or "")
+
+
+async def test_a_broker_that_does_not_answer_a_quiet_claim_is_waited_for() -> None:
+    class Silent(Kafka):
+        asked = 0
+
+        async def end_offsets(self, tps: Any) -> Any:
+            self.asked += 1
+            if self.asked == 1:
+                raise KafkaTimeoutError
+            return await super().end_offsets(tps)
+
+    kafka = Silent({0: 500})
+    async with running(consumer_of(kafka, Store(following=100))) as task:
+        await asyncio.sleep(1.5)  # a wait is up to a second
+        assert not task.done(), repr(task.exception())
+    assert (kafka.asked, kafka.sought) == (2, [(0, 100)])
 
 
 async def test_starts_without_a_record_to_apply_are_no_sign_of_one_that_kills_the_process() -> None:
