@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from services.screening.domain.history import Input, Join, Leave, Withdraw, entry, episode_id, step_entry
+from services.screening.domain.history import Input, Join, Leave, Withdraw, entry, episode_id
 from services.screening.domain.outcome import MatterMerge, Outcome, derived
-from services.screening.domain.petitions import Decision, Step
+from services.screening.domain.petitions import Decision
 
 if TYPE_CHECKING:
     from services.screening.domain.engine import County
@@ -61,10 +61,10 @@ def _split(county: County, decision: Decision, out: Outcome) -> list[tuple[str, 
         placed = county.placed[pid]
         joined = max(decision.at, placed.member.joined)
         rows.append((new, entry(joined, Join(replace(placed.member, joined=joined), first=False), pid)))
+        placed.splits += ((new, joined),)
         home = county.histories.get(placed.home, county.histories[old])  # where it was linked may have left memory
-        for _, step in home.inputs:
-            if isinstance(step, Step) and step.petition == pid:
-                rows.append((new, step_entry(step, placed.member.filing, joined)))
+        for step in home.steps_of(pid):
+            rows += county.everywhere(step, placed)
     return rows
 
 

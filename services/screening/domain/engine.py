@@ -176,11 +176,12 @@ class County:
             row = self._place(filing, link, link.matter, out)
             rows.append(row)
             rows += self.beside(link.message)
-            joined = self.placed[link.message].member.joined
-            rows += [(row[0], step_entry(step, filing, joined)) for step in steps.get(link.message, ())]
         for merge in waiting.values():  # the cause itself is linked as before
             cause = self.placed[merge.cause].member
             rows += self.merged(self._row(merge, cause.filing, cause.joined != cause.filing.at), out)
+        rows += [
+            row for pid, again in steps.items() for step in again for row in self.everywhere(step, self.placed[pid])
+        ]
         for message, _, now in changes.assigned:
             found = self.placed.get(message)
             if found is not None and found.link != now:
@@ -200,8 +201,8 @@ class County:
         if link.late and old is None:  # one that is linked again was noted when it came
             out.late.append(filing.id)
         core = None if link.core is None else self.root(link.core, (joined, filing.id))
-        now = old.matter if old else home
-        self.placed[filing.id] = Placed(member, home, now, linker, link, core, link.beside)
+        now, splits = (old.matter, old.splits) if old else (home, ())
+        self.placed[filing.id] = Placed(member, home, now, linker, link, core, link.beside, splits)
         out.days.add(self.rate.count(joined))
         return home, entry(joined, Join(member), filing.id)
 
@@ -216,8 +217,11 @@ class County:
     def _unplace(self, pid: str, placed: Placed, out: Outcome) -> list[Step]:
         """Take a petition out of the matter it was linked to, as it is linked otherwise now; gives its steps."""
         home = self.histories[placed.home]
-        steps = [(key, h) for key, h in home.inputs if isinstance(h, Step) and h.petition == pid]
-        home.remove([entry(placed.member.joined, Join(placed.member), pid)[0], *(key for key, _ in steps)])
+        steps = home.steps_of(pid)
+        for name in {name for step in steps[:1] for name, _ in self.everywhere(step, placed)} & self.histories.keys():
+            self.histories[name].forget_steps(pid)
+            self._dirty.add(name)
+        home.remove([entry(placed.member.joined, Join(placed.member), pid)[0]])
         self._dirty.add(placed.home)
         if placed.core is not None:
             self.histories[placed.core].remove([entry(placed.member.joined, Beside(()), pid)[0]])
@@ -226,7 +230,7 @@ class County:
         self.rate.uncount(day)
         out.days.add(day)
         out.moved.add(pid)
-        return [step for _, step in steps]
+        return steps
 
     def _seen(self, at: datetime) -> None:
         if self.newest is None or at > self.newest:
@@ -241,10 +245,17 @@ class County:
             self._orphans.setdefault(step.petition, {})[step.id] = step
             out.orphans.append(step)
             return []
-        item = step_entry(step, placed.member.filing, placed.member.joined)
         out.stepped.append(step)
-        # Those between count too: a matter takes the steps over from the one it took in, as it was then.
-        return [(name, item) for name in dict.fromkeys((*self.path(placed.home), placed.matter))]
+        return self.everywhere(step, placed)
+
+    def everywhere(self, step: Step, placed: Placed) -> Rows:
+        """A step as an input of each matter that its petition came through: those between count too, as a matter takes the
+        steps over from the one it took in. Where staff moved the petition to, it is not before the move.
+        """
+        joined = dict.fromkeys((*self.path(placed.home), placed.matter), placed.member.joined)
+        for split, at in placed.splits:
+            joined = dict.fromkeys(self.path(split), placed.member.joined) | joined | {split: at}
+        return [(name, step_entry(step, placed.member.filing, at)) for name, at in joined.items()]
 
     def _row(self, merge: Merge, cause: Filing, late: bool) -> MatterMerge:
         at = self.newest if late and self.newest is not None else cause.at
@@ -252,7 +263,7 @@ class County:
         return MatterMerge(id, merge.kept, merge.gone, at, merge.cause, merge.score, "linker", merge.moved)
 
     def merged(self, row: MatterMerge, out: Outcome) -> Rows:
-        """A merge as inputs of both matters. Staff merge after steps that lie behind the newest petition: they come along."""
+        """A merge as inputs of both matters. Steps may lie behind it, as they come later than petitions do: they come along."""
         key, by_staff = (row.at, row.cause), row.by != "linker"
         kept, gone = self.root(row.kept, key), self.root(row.gone, key)
         if kept == gone:
@@ -262,9 +273,9 @@ class County:
         out.merges.append(replace(row, kept=kept, gone=gone) if by_staff else row)
         other = self.histories.setdefault(gone, History(gone))
         other.merged_into = kept
-        since = other.steps_after(row.at) if by_staff else []
-        taken = entry(row.at, Absorb(other, by_staff), row.id)
-        return [(gone, entry(row.at, Absorbed(kept), row.id)), *((kept, item) for item in (taken, *since))]
+        since = other.steps_since(row.at)
+        rows = [(gone, entry(row.at, Absorbed(kept), row.id)), (kept, entry(row.at, Absorb(other, by_staff), row.id))]
+        return rows + [(name, item) for name in self.path(kept) for item in since]
 
     def _unmerge(self, id: str, out: Outcome) -> None:
         out.unmerged.append(id)

@@ -6,7 +6,7 @@ turns out not to hold, or a restart gives the state that the right order would h
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -188,14 +188,27 @@ class History:
             return list(self.state.members.values())
         return [item.member for _, item in self.inputs if isinstance(item, Join)]
 
-    def steps_after(self, at: datetime) -> list[Input]:
-        """Steps of its petitions behind a moment."""
-        return [item for item in self.inputs if item[0][0] > at and isinstance(item[1], Step)]
+    def steps_since(self, at: datetime) -> list[Input]:
+        """Steps of its petitions from a moment on."""
+        start = bisect_left(self.inputs, at, key=_time)
+        return [item for item in self.inputs[start:] if isinstance(item[1], Step)]
+
+    def steps_of(self, petition: str) -> list[Step]:
+        """The steps of one petition."""
+        return [h for _, h in self.inputs if isinstance(h, Step) and h.petition == petition]
+
+    def forget_steps(self, petition: str) -> None:
+        """Take back the steps of one petition."""
+        self.remove([key for key, h in self.inputs if isinstance(h, Step) and h.petition == petition])
 
     def naming(self) -> list[Filing]:
         """The petitions whose earliest names the matter: its own, where it has any."""
         own = self.state.own_filings() if self.state is not None else []
         return own or [member.filing for member in self.members()]
+
+
+def _time(item: Input) -> datetime:
+    return item[0][0]
 
 
 def in_order(row: tuple[str, Input]) -> tuple[datetime, int, str]:
@@ -242,7 +255,8 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
                 state.came |= fresh.keys()
             if other.state is not None:
                 state.came |= other.state.came & fresh.keys()
-                state.cases.update({pid: case for pid, case in _cases(other, at).items() if pid not in state.cases})
+                stood = _stood(other, at) if other.state.cases else {}
+                state.cases.update({pid: case for pid in fresh if (case := stood.get(pid)) is not None})
                 state.repeats.extend(pair for pair in other.state.repeats if pair not in state.repeats)
                 state.lay_beside(other.state.beside.values())
         case Leave(petitions):
@@ -262,17 +276,26 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
         _of_matter(state, policy, rate, at)
 
 
-def _cases(other: History, until: datetime) -> dict[str, Case]:
-    """Cases as of `until`, folded from the steps again: a case is not shared by two states."""
-    cases: dict[str, Case] = {}
+def _stood(other: History, until: datetime) -> dict[str, Case | None]:
+    """The members just before `until` with their cases, folded from the steps again: a case is not shared by two states.
+
+    A step of what was no member then is not one of this matter, as in its own fold; those at `until` what took it in has itself.
+    """
+    found: dict[str, Case | None] = {}
     for (at, _, _), happening in other.inputs:
-        if at > until:
+        if at >= until:
             break
-        if isinstance(happening, Step):
-            cases.setdefault(happening.petition, Case()).apply(happening)
-        elif isinstance(happening, Absorb):
-            cases.update(_cases(happening.other, at))
-    return cases
+        match happening:
+            case Join(member):
+                found.setdefault(member.filing.id, None)
+            case Step(petition=pid) if pid in found:
+                case = found[pid] = found[pid] or Case()
+                case.apply(happening)
+            case Absorb(taken):
+                found = _stood(taken, at) | found
+            case Leave(petitions):
+                found = {pid: case for pid, case in found.items() if pid not in petitions}
+    return found
 
 
 def _note_repeat(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> None:

@@ -32,7 +32,8 @@ Item = Filed | Step | Decision
 class Placed:
     """Where a petition is: `home` the matter it was linked to, `matter` where it is now, `link` where the linker has it.
 
-    `core`: the matter that these petitions lie `beside`, as it showed.
+    `core`: the matter that these petitions lie `beside`, as it showed. `splits`: the matters that staff made of it, and when it
+    joined them.
     """
 
     member: Member
@@ -42,6 +43,7 @@ class Placed:
     evidence: Linked | None = None
     core: str | None = None
     beside: tuple[str, ...] = ()
+    splits: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

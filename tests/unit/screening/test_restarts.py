@@ -1,13 +1,15 @@
 """A restart folds the same inputs again, all of them at once: it gives what was there, and tells nothing anew."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from services.screening.domain.outcome import MatterMerge, Outcome
 from services.screening.ports import Wanted
 from shared.events import PetitionAccepted, PetitionAssigned, PetitionEvaluated, PetitionReplied
 from tests.support.memory_screening import MemoryStore
-from tests.support.petitions import COUNTY, DAY, START
+from tests.support.petitions import COUNTY, DAY, START, county, filed, step
 from tests.support.screening import filed_event, later
 from tests.support.screening_service import OFFICER, Service
 
@@ -128,3 +130,51 @@ async def test_a_split_before_the_end_of_a_flag_raises_no_second_one_after_a_res
     await service.take(filed_event(9, 3, minutes=40 * 1440))
     assert [(row["number"], row["state"]) for row in await service.store.flags(Wanted())] == [(1, "cleared")]
     await restart(service)
+
+
+async def test_steps_dated_before_a_split_and_entered_after_it_count_at_once(service):
+    await service.take(*(filed_event(n, 0, minutes=n) for n in (1, 2)), filed_event(3, 0, minutes=3, **VISIT))
+    await service.take(filed_event(9, 1, minutes=10 * 1440))
+    await split(service, 3)
+    await contested(service, 3, 8, 8.1, 9, 9.5)
+    assert await standing(service) == {("cross_level_risk", matter(service, 3))}
+    await restart(service)
+
+
+@pytest.mark.parametrize("day", [5, 12, 22, 32], ids=["before the split", "before a merge", "between merges", "after"])
+@pytest.mark.parametrize("soon", [True, False], ids=["entered at once", "entered at the end"])
+async def test_steps_follow_what_is_split_off_and_merged_on_and_on(service, day, soon):
+    await service.take(*(filed_event(n, 0, minutes=n) for n in (1, 2)), filed_event(3, 0, minutes=3, **VISIT))
+    await service.take(filed_event(4, 1, minutes=4), filed_event(5, 2, minutes=5))
+    one, other = matter(service, 4), matter(service, 5)
+    moves = [(10, None), (20, one), (30, other)]
+    days = [day, day + 0.1, day + 0.2, day + 0.3]
+    for when, to in moves:
+        if soon and when - 10 < day < when:
+            await contested(service, 3, *days)
+        await service.take(filed_event(100 + when, 3, minutes=when * 1440))
+        await (split(service, 3) if to is None else merge(service, to, matter(service, 3)))
+    if not soon or day > 30:
+        await contested(service, 3, *days)
+    held = service.screening.held(COUNTY)
+    assert len(held.histories[other].state.cases["run-p00003"].steps) == 4
+    assert await standing(service) == {("cross_level_risk", other)}
+    await restart(service)
+    assert len(service.screening.held(COUNTY).histories[other].state.cases["run-p00003"].steps) == 4
+
+
+def test_steps_dated_after_a_merge_that_the_linker_finds_later_come_along():
+    def cases(*order):
+        engine = county()
+        engine.apply([filed(1, 0, minutes=1), filed(2, 1, minutes=2), filed(3, 2, minutes=9)])
+        kept, gone = (engine.placed[f"p0000{n}"].matter for n in (1, 2))
+        row = MatterMerge("m", kept, gone, START + timedelta(minutes=5), "p00003", 1.0, "linker")
+        accepted = step("s", "p00002", "accepted", START + timedelta(minutes=7))
+        for what in order:
+            if what == "merge":
+                engine.feed(engine.merged(row, Outcome()))
+            else:
+                engine.apply([accepted])
+        return engine.histories[kept].state.cases
+
+    assert cases("step", "merge") == cases("merge", "step") != {}
