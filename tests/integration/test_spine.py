@@ -30,10 +30,11 @@ BOUNDARIES = [
 ]
 
 
-@pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("action", ["exit", "raise"])
-async def test_one_effect_whatever_fails_at_a_boundary(spine: Spine, boundary: str, action: str) -> None:
-    process = spine.start(FAILPOINT=f"{boundary}:1:{action}")
+@pytest.mark.parametrize("points", [*([boundary] for boundary in BOUNDARIES), BOUNDARIES], ids="+".join)
+async def test_one_effect_whatever_fails_at_a_boundary(spine: Spine, points: list[str]) -> None:
+    """The process is killed at one of them; or each of them raises in its turn, and the process goes on."""
+    action = "exit" if len(points) == 1 else "raise"
+    process = spine.start(FAILPOINT=",".join(f"{point}:1:{action}" for point in points))
     await send_events(spine.stack.kafka, spine.petitions, [filed(n, run=spine.prefix) for n in range(N // 2)])
     if action == "exit":
         assert await asyncio.to_thread(process.wait, 30) == 137
