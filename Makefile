@@ -25,8 +25,11 @@ encoder: install ## for `fengqiao classify … --encoder`: PyTorch, and the pret
 demo: install ## a living district: Kafka, MongoDB, four services, warnings in the terminal, the console's address
 	@$(RUN)/fengqiao demo
 
+# What needs a broker or a browser waits most of the time, so the rest runs beside it; its report comes at the end.
 test: install browser ## the whole suite against a real Kafka and a real MongoDB
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest -p no:cacheprovider tests/unit tests/contract >.pytest-beside.log 2>&1 & beside=$$!; trap "kill $$beside" INT TERM; \
+	$(RUN)/python -m pytest tests/e2e tests/integration tests/store; first=$$?; \
+	wait $$beside; second=$$?; cat .pytest-beside.log; exit $$((first || second))
 
 check: install ## lint, types, import rules
 	@$(RUN)/ruff check .
@@ -48,5 +51,5 @@ lock: ## pin everything anew
 	@printf 'uv\nhatchling\neditables\npip\n' | $(RUN)/uv pip compile -q - -c requirements-dev.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-tools.lock
 
 clean: ## remove what install, demo and test made here
-	@rm -rf $(VENV) .fengqiao bench-results .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .fengqiao bench-results .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest-beside.log
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
