@@ -192,16 +192,14 @@ async def silences(desk: Desk, who: Principal) -> list[Silence]:
 
 async def plain_silences(desk: Desk, who: Principal) -> list[Silence]:
     """Silences but for those about an accusation, whoever asks: for what is passed on to others."""
-    shown = []
-    for silence in await silences(desk, who):
-        about = [await desk.store.get(silence.warning_id)] if silence.warning_id else []
-        if silence.matter is not None:
-            about += [
-                w for _, w in await desk.store.find(Scope(), Filter(matter=silence.matter), before=None, limit=100)
-            ]
-        if not any(warning is not None and warning.flag.restricted for warning in about):
-            shown.append(silence)
-    return shown
+    found = await silences(desk, who)
+    silenced = await desk.store.many([silence.warning_id for silence in found if silence.warning_id])
+    veiled = {warning.id for warning in silenced if warning.flag.restricted}
+    for matter in {silence.matter for silence in found if silence.matter is not None}:
+        on_it = await desk.store.find(Scope(), Filter(matter=matter), before=None, limit=100)
+        if any(warning.flag.restricted for _, warning in on_it):
+            veiled.add(matter)
+    return [silence for silence in found if not {silence.warning_id, silence.matter} & veiled]
 
 
 @dataclass(frozen=True)

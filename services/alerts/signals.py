@@ -13,9 +13,9 @@ from services.alerts.domain.escalation import Policies
 from services.alerts.domain.findings import FindingRow, Place
 from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
-from services.alerts.domain.standing import standing_of, together, with_flag, without
+from services.alerts.domain.standing import together, with_flag, without
 from services.alerts.domain.timers import after_change
-from services.alerts.domain.warning import OF_PETITIONS, Change, Flag, Key, Standing, Text, Warning
+from services.alerts.domain.warning import Change, Flag, Key, Standing, Text, Warning
 from services.alerts.labels import CLEARED, OBLIGATIONS, cleared_text
 from services.alerts.ports import FindingGroup, FlagRow, Tx
 from shared.events import Event, FlagCleared, FlagData, ObligationData, ObligationWithdrawn, derived_id
@@ -90,11 +90,8 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
             change = _fewer(decision, latest, flag, one, policies, data.reason)
         else:
             decision = on_flag(latest, flag)
-            several = flag.kind in OF_PETITIONS
-            standing = with_flag(standing_of(latest), flag, data.petitioners) if several else ()
-            change = _change(
-                decision, latest, together(standing) if several else flag, one, policies, standing=standing
-            )
+            standing = with_flag(latest, flag, data.petitioners)
+            change = _change(decision, latest, flag, one, policies, standing=standing)
         if change is not None:
             changes.add(change)
         warning_id = change.warning.id if change else latest.id if latest else None
@@ -117,8 +114,7 @@ def _fewer(
         kept = decision.outcome is Outcome.CLEARED_INTO_DISCARDED
         why = CLEARED["merged_into_discarded"] if kept else cleared_text(reason)
         return _change(decision, latest, flag, one, policies, why=why)
-    left = without(standing_of(latest), flag.flag_id)
-    return _change(decision, latest, together(left), one, policies, standing=left)
+    return _change(decision, latest, flag, one, policies, standing=without(latest, flag))
 
 
 def _change(
@@ -131,7 +127,10 @@ def _change(
     why: Text | None = None,
     standing: tuple[Standing, ...] = (),
 ) -> Change | None:
-    """The change that a decision asks for; `why` is given where it stands on nothing any more."""
+    """The change that a decision asks for: `standing` are the flags that count together with this one or instead of it,
+    `why` is given where the warning stands on nothing any more."""
+    if standing:
+        flag = together(standing)
     cause, at, trace = str(one.event.id), one.at, one.event.traceparent
     level = level_of(flag)
     policy = policies.choose(flag.kind, level).id

@@ -28,14 +28,16 @@ def followed(warning: Warning, flag: Flag) -> Flag | None:
     return next((one for one in held if one.flag_id == flag.flag_id), None)
 
 
-def with_flag(standing: Sequence[Standing], flag: Flag, petitioners: Iterable[str]) -> tuple[Standing, ...]:
-    """The flags after one was raised or updated, the newest last."""
-    return (*without(standing, flag.flag_id), Standing(flag, tuple(petitioners)))
+def with_flag(warning: Warning | None, flag: Flag, petitioners: Iterable[str]) -> tuple[Standing, ...]:
+    """The flags after one was raised or updated, the newest last; none for kinds where it replaces the one before."""
+    if flag.kind not in OF_PETITIONS:
+        return ()
+    return (*without(warning, flag), Standing(flag, tuple(petitioners)))
 
 
-def without(standing: Sequence[Standing], flag_id: str) -> tuple[Standing, ...]:
+def without(warning: Warning | None, flag: Flag) -> tuple[Standing, ...]:
     """The flags after one was cleared."""
-    return tuple(one for one in standing if one.flag.flag_id != flag_id)
+    return tuple(one for one in standing_of(warning) if one.flag.flag_id != flag.flag_id)
 
 
 def together(standing: Sequence[Standing]) -> Flag:
