@@ -7,10 +7,15 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from services.assessment.domain.life import life_of
+from services.assessment.domain.obligation import Obligation
+from services.assessment.domain.obligations import obligations
+from services.assessment.policy import load_rules
 from services.assessment.steps import step_of
 from shared import events as contract
 from shared.clock import BEIJING
 
+BOOK = load_rules()
 COUNTY = "379911"
 BUREAU = f"{COUNTY}.construction_bureau"
 HEALTH = f"{COUNTY}.health_bureau"
@@ -79,3 +84,12 @@ class Story:
     def steps(self) -> list[Any]:
         """The steps of the events so far."""
         return [step_of(e)[2] for e in self.events]
+
+
+def worked(story: Story) -> dict[str, Obligation]:
+    """Obligations by code; a code that comes again gets a number."""
+    found: dict[str, Obligation] = {}
+    for o in obligations(life_of(story.petition, story.county, story.steps()), BOOK):
+        name = o.code if o.code not in found else f"{o.code}#{sum(k.startswith(o.code) for k in found) + 1}"
+        found[name] = o
+    return found

@@ -5,21 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
-from shared import deactivated as deactivated_list
 from shared.access import demo_principal
 from shared.clock import FixedClock
 from shared.deactivated import DeactivatedFile
 from shared.problem import Problem
 from tests.unit.shared.test_access import NOW, ask, client_of, make_access, signed
 
-
-@pytest.fixture(autouse=True)
-def _unbound_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that no test before has bound to another configuration."""
-    monkeypatch.setattr(deactivated_list, "log", structlog.get_logger())
+pytestmark = pytest.mark.usefixtures("unbound_logs")
 
 
 @pytest.fixture

@@ -19,13 +19,7 @@ from shared.observed import Observed
 from shared.problem_page import Look, both
 from shared.web import install
 
-
-@pytest.fixture(autouse=True)
-def _unbound_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that no test before has bound to another configuration."""
-    monkeypatch.setattr(edge, "log", structlog.get_logger())
-
-
+pytestmark = pytest.mark.usefixtures("unbound_logs")
 LOOK = Look(both("枫桥", "Fengqiao"), "body { margin: 0; }", ())
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NAME = "张三13812345678"
