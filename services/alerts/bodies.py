@@ -141,6 +141,7 @@ def show(warning: Warning, who: Principal | None = None) -> dict[str, Any]:
     flag.pop("level")
     flag["flagged_at"] = flag.pop("at")
     step = warning.next_step()
+    acts = who is None or who.role in ("duty_officer", "unit")
     return {
         "warning_id": body.pop("id"),
         **flag,
@@ -148,7 +149,7 @@ def show(warning: Warning, who: Principal | None = None) -> dict[str, Any]:
         "rule": rule,
         "open": warning.open,
         "next_step": _STEP.dump_python(step, mode="json") if step else None,
-        "allowed": list(allowed(warning)) if who is None or who.role in ("duty_officer", "unit") else [],
+        "allowed": list(allowed(warning, who.account if who else None)) if acts else [],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from services.screening.domain.engine import County
 from services.screening.domain.flags import Flag, Told
 from services.screening.domain.history import History
-from services.screening.domain.outcome import MatterMerge, Placed, Stored
+from services.screening.domain.outcome import MatterMerge, Outcome, Placed, Stored
 from services.screening.domain.petitions import PETITION_PROCEDURE, Decision, Filing, Step
 
 Document = dict[str, Any]
@@ -169,16 +168,24 @@ def decision_document(county: str, decision: Decision) -> Document:
     """A row of `decisions`; `applied` false until the county's owner took it up."""
     row = asdict(decision)
     row["_id"] = row.pop("id")
+    del row["stood"]
     return row | {"county": county, "petitions": list(decision.petitions), "applied": False}
 
 
-def taken_up(decision: Decision, refused: Mapping[str, str]) -> Document:
-    """What is noted on a decision's row once it was taken up: since when it holds, or the code that says why it came to nothing."""
-    why = {"refused": refused[decision.id]} if decision.id in refused else {}
-    return {"applied": True, "at": decision.at, **why}
+def taken_up(decision: Decision, out: Outcome) -> Document:
+    """What is noted on a decision's row once it was taken up: since when it holds, what flag it withdrew, or the code that says
+    why it came to nothing.
+    """
+    row: Document = {"applied": True, "at": decision.at}
+    if (why := out.refused.get(decision.id)) is not None:
+        row["refused"] = why
+    if (stood := out.stood.get(decision.id)) is not None:
+        row["stood"] = list(stood)
+    return row
 
 
 def decision(row: Document) -> Decision:
-    """The decision of a row."""
-    values = {f.name: row[f.name] for f in fields(Decision) if f.name not in ("id", "petitions")}
-    return Decision(id=row["_id"], petitions=tuple(row["petitions"]), **values)
+    """The decision of a row. One taken up before `stood` was noted has none."""
+    values = {f.name: row[f.name] for f in fields(Decision) if f.name not in ("id", "petitions", "stood")}
+    stood = tuple(row["stood"]) if "stood" in row else None
+    return Decision(id=row["_id"], petitions=tuple(row["petitions"]), stood=stood, **values)

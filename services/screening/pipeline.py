@@ -296,7 +296,7 @@ class Screening:
         writes.flags = [codec.flag_document(told) for told in out.flags.values()]
         writes.merges = [codec.merge_document(county.county, merge) for merge in out.merges]
         writes.unmerged = list(out.unmerged)
-        writes.decisions = [(decision.id, codec.taken_up(decision, out.refused)) for decision in out.decided]
+        writes.decisions = [(decision.id, codec.taken_up(decision, out)) for decision in out.decided]
         writes.late = [
             {"_id": pid, "county": county.county, "at": county.placed[pid].member.filing.at, "newest": county.newest}
             for pid in out.late

@@ -58,7 +58,9 @@ class Actions:
         warning = self.current()
         if not may_act(self.visitor.who, action):
             return False
-        return action in allowed(warning) or (action == "silence" and warning.open and warning.protected)
+        return action in allowed(warning, self.visitor.who.account) or (
+            action == "silence" and warning.open and warning.protected
+        )
 
     def draw(self) -> None:
         """The buttons that make sense now; the next one stands out."""

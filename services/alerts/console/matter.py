@@ -42,6 +42,7 @@ REFUSED: Final = {
         "该事项已久无动静，研判系统不再为其归并。",
         "Nothing has happened to that matter for long; it is not linked any more.",
     ),
+    "flag-gone": Text("该研判所依据的情况已撤回，无须再撤销。", "What the flag rested on had been taken back already."),
     "matter-merged": Text("该事项已并入其他事项。", "It was merged into another matter."),
     "matter-empty": Text("该事项已无信访件。", "Nothing is left of that matter."),
     "other-county": Text("不同区县的事项不能合并。", "Matters of two counties cannot be merged."),

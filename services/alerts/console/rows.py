@@ -100,7 +100,7 @@ def next_act(visitor: Visitor, warning: Warning) -> dict[str, str] | None:
     """The button of the line: the first open step that this visitor may take, and that needs no more words."""
     if not visitor.may("warnings.carry_out"):
         return None
-    can = allowed(warning)
+    can = allowed(warning, visitor.who.account)
     open_steps = {step.id for step in warning.steps if step.done_at is None}
     for name in ORDER_OF_STEPS:
         if name not in open_steps:

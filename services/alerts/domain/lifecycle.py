@@ -98,9 +98,11 @@ class Act:
     traceparent: str | None = None
 
 
-def allowed(warning: Warning) -> tuple[str, ...]:
-    """Actions a person may take now."""
+def allowed(warning: Warning, account: str | None = None) -> tuple[str, ...]:
+    """Actions that `account` may take now; without one, those that every person may."""
     actions = set(TABLE[warning.state]) - SYSTEM_ACTIONS
+    if _held_by_another(warning, account):
+        actions.discard("acknowledge")
     if warning.open:
         actions |= set(_KEEP) - SYSTEM_ACTIONS
         if warning.protected:
@@ -108,6 +110,10 @@ def allowed(warning: Warning) -> tuple[str, ...]:
         if warning.plan is None:
             actions.discard("tick")
     return tuple(sorted(actions))
+
+
+def _held_by_another(warning: Warning, account: str | None) -> bool:
+    return warning.answered and warning.acknowledged_by not in (None, account)
 
 
 def apply(warning: Warning, act: Act) -> Change:
@@ -120,7 +126,7 @@ def apply(warning: Warning, act: Act) -> Change:
         raise Refused("not-allowed-now", _not_now(warning, act.action), warning)
     if act.action in NEEDS_REASON and not (act.reason or "").strip():
         raise Refused("reason-missing", f"{act.action} needs a reason", warning)
-    if act.action == "acknowledge" and warning.acknowledged_by not in (None, act.account) and warning.answered:
+    if act.action == "acknowledge" and _held_by_another(warning, act.account):
         raise Refused("already-acknowledged", _who_was_first(warning), warning)
     changed = _EFFECTS.get(act.action, _nothing)(warning, act)
     if act.action == "lapse" and warning.verified_at is not None:

@@ -17,6 +17,8 @@ INACTIVE: Final = "matter-inactive"
 """Nothing happened to the matter for so long that it has left memory: it stays as it was."""
 MOVED: Final = "not-members"
 """The petitions belonged to other matters when the decision was taken up."""
+GONE: Final = "flag-gone"
+"""What the flag rested on was taken back before the decision was taken up, so there was nothing to withdraw."""
 _MARGIN: Final = timedelta(days=1)
 """Between a decision and its being taken up the county's time goes on, and with it what has left memory."""
 
@@ -32,7 +34,7 @@ def meaning(county: County, decision: Decision, out: Outcome) -> list[tuple[str,
         return _merge(county, decision, decision.other, out)
     if decision.kind == "split":
         return _split(county, decision, out)
-    return _withdraw(county, decision)
+    return _withdraw(county, decision, out)
 
 
 def _merge(county: County, decision: Decision, other: str, out: Outcome) -> list[tuple[str, Input]]:
@@ -68,11 +70,21 @@ def _split(county: County, decision: Decision, out: Outcome) -> list[tuple[str, 
     return rows
 
 
-def _withdraw(county: County, decision: Decision) -> list[tuple[str, Input]]:
+def _withdraw(county: County, decision: Decision, out: Outcome) -> list[tuple[str, Input]]:
+    stood = decision.stood or _standing(county, decision)
+    if stood is None or stood[0] not in county.histories or decision.flag is None:
+        out.refused[decision.id] = GONE
+        return []
+    out.stood[decision.id] = stood
+    name, kind, scope = stood
+    return [(name, entry(decision.at, Withdraw(decision.flag, kind, scope), decision.id))]
+
+
+def _standing(county: County, decision: Decision) -> tuple[str, str, str] | None:
+    """Matter, kind and scope of the flag that a decision names; None where there is no such flag any more."""
     for name in {county.root(decision.matter), decision.matter} & set(county.histories):
         state = county.histories[name].state
         for episode in state.episodes() if state is not None else ():
             if episode_id(name, episode) == decision.flag:
-                withdraw = Withdraw(decision.flag, episode.kind, episode.scope)
-                return [(name, entry(decision.at, withdraw, decision.id))]
-    return []
+                return name, episode.kind, episode.scope
+    return None

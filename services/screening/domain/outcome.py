@@ -73,7 +73,9 @@ class MatterMerge:
 
 @dataclass(slots=True)
 class Outcome:
-    """What changed, as sets: writing it twice is writing it once. `refused`: decisions that meant nothing any more, and why."""
+    """What changed, as sets: writing it twice is writing it once. `refused`: decisions that meant nothing any more, and why;
+    `stood`: where the flags stood that others withdrew (matter, kind, scope).
+    """
 
     filed: dict[str, str] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
@@ -87,6 +89,7 @@ class Outcome:
     late: list[str] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    stood: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     days: set[int] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)
 
@@ -98,6 +101,7 @@ class Outcome:
         self.days |= other.days
         self.flags |= other.flags
         self.refused |= other.refused
+        self.stood |= other.stood
         self.stepped += other.stepped
         self.orphans += other.orphans
         self.notices += other.notices

@@ -104,7 +104,7 @@ class Decision:
     """What a member of staff decided, with a reason: two matters are one, one is two, or a flag was wrong.
 
     merge: `matter` stays, `other` goes. split: `petitions` leave `matter` and are `other`. withdraw: `flag` of `matter` did
-    not hold.
+    not hold; `stood` is the matter, kind and scope it had when that was taken up, as it may fall away later.
     """
 
     id: str
@@ -116,6 +116,7 @@ class Decision:
     other: str | None = None
     petitions: tuple[str, ...] = ()
     flag: str | None = None
+    stood: tuple[str, str, str] | None = None
 
 
 @dataclass(slots=True)

@@ -94,6 +94,17 @@ def test_an_older_version_is_refused_and_says_who_was_first():
     with pytest.raises(Refused) as refused:
         apply(first, act("acknowledge", "o2"))
     assert refused.value.code == "already-acknowledged"
+    assert "acknowledge" not in refused.value.allowed
+
+
+def test_acknowledging_is_offered_to_who_holds_it_and_to_anybody_where_nobody_does():
+    held = apply(fresh(), act("acknowledge")).warning
+    given = apply(held, act("assign", "o2", payload="379911.office")).warning
+    for warning in (held, given):
+        assert "acknowledge" in allowed(warning, "o1")
+        assert "acknowledge" not in allowed(warning, "u1")
+        assert "acknowledge" not in allowed(warning)
+    assert "acknowledge" in allowed(fresh(), "u1")
 
 
 def test_the_holder_renews_and_a_lapse_gives_it_back():

@@ -21,8 +21,9 @@ filing = st.tuples(st.just("file"), st.integers(0, 2), st.integers(0, 5), st.int
 stepping = st.tuples(st.just("step"), pick, st.sampled_from(KINDS), st.integers(0, 48))
 merging = st.tuples(st.just("merge"), pick, pick)
 splitting = st.tuples(st.just("split"), pick, st.integers(1, 3))
+withdrawing = st.tuples(st.just("withdraw"), pick)
 waiting = st.tuples(st.just("wait"), st.sampled_from((20, 31, 62)))
-deed = st.one_of(filing, filing, filing, stepping, stepping, stepping, merging, splitting, waiting)
+deed = st.one_of(filing, filing, filing, stepping, stepping, stepping, merging, splitting, withdrawing, waiting)
 passing = st.sampled_from((0.01, 0.3, 2, 9))
 start = st.lists(st.tuples(passing, filing), min_size=4, max_size=6)
 story = st.builds(list.__add__, start, st.lists(st.tuples(passing, deed), min_size=16, max_size=30))
@@ -46,7 +47,8 @@ class Room:
         self.merges |= {merge.id: codec.merge_document(COUNTY, merge) for merge in out.merges}
         for id in out.unmerged:
             self.merges.pop(id, None)
-        self.decisions |= {one.id: one for one in out.decided if one.id not in out.refused}
+        taken_up = {one.id: codec.decision_document(COUNTY, one) | codec.taken_up(one, out) for one in out.decided}
+        self.decisions |= {id: row for id, row in taken_up.items() if "refused" not in row}
 
     def do(self, passed, deed):
         self.day, self.count = self.day + passed, self.count + 1
@@ -68,6 +70,11 @@ class Room:
                 old = places[which % len(places)][1]
                 own = [pid for pid, matter in places if matter == old]
                 item = Decision(id, "split", now, old, "officer", "不同", petitions=tuple(own[-most:][: len(own) - 1]))
+            case ("withdraw", which):
+                if not (flags := [flag for flag in self.engine.flags() if flag.state == "open"]):
+                    return
+                flag = flags[which % len(flags)]
+                item = Decision(id, "withdraw", now, flag.matter, "officer", "不成立", flag=flag.id)
             case ("wait", days):  # no petition comes, so the clock on the wall ends flags
                 self.keep(self.engine.advance(now + days * DAY))
                 return
@@ -79,7 +86,7 @@ class Room:
             engine,
             [codec.stored(row) for row in self.petitions.values()],
             merges=[codec.merge(row) for row in self.merges.values()],
-            decisions=list(self.decisions.values()),
+            decisions=[codec.decision(row) for row in self.decisions.values()],
             days=self.engine.rate.days,
             told=[codec.told(row) for row in self.flags.values()],
             sequences={name: history.sequence for name, history in self.engine.histories.items()},
@@ -89,7 +96,7 @@ class Room:
 
 @SETTINGS
 @given(story)
-def test_a_restart_after_merges_splits_and_steps_of_before_changes_nothing(story):
+def test_a_restart_after_whatever_staff_decided_and_steps_of_before_changes_nothing(story):
     room = Room()
     for passed, deed in story:
         room.do(passed, deed)
@@ -99,3 +106,28 @@ def test_a_restart_after_merges_splits_and_steps_of_before_changes_nothing(story
     assert not told.notices
     more = [filed(999, at=START + (room.day + 1) * DAY)]
     assert engine.apply(more).notices == room.engine.apply(more).notices
+
+
+def test_a_withdrawn_flag_that_fell_away_later_stays_withdrawn_after_a_restart():
+    room, first = Room(), filed(1, petitioner="same")
+    repeat = filed(2, petitioner="same", at=START + 61.5 * DAY)
+    room.keep(room.engine.apply([first, step("s1", first, "accepted", START + DAY), repeat]))
+    room.keep(room.engine.apply([step("s2", first, "breached", START + 61 * DAY, breach="x")]))
+    [flag] = [flag for flag in room.engine.flags() if flag.kind == "unanswered_repeat"]
+    now = START + 62 * DAY
+    room.keep(room.engine.apply([Decision("d1", "withdraw", now, flag.matter, "officer", "不成立", flag=flag.id)]))
+    room.keep(room.engine.apply([step("s3", first, "breach_withdrawn", START + 60 * DAY, breach="x")]))
+    assert flag.id not in {one.id for one in room.engine.flags()}
+    engine, _ = room.restarted()
+    again = [step("s4", first, "breached", START + 61.2 * DAY, breach="y")]
+    room.engine.apply(again)
+    engine.apply(again)
+    assert engine.flags() == room.engine.flags()
+
+
+def test_a_decision_about_a_flag_that_is_gone_is_noted_as_such_and_means_nothing_later():
+    room, first = Room(), filed(1)
+    room.keep(room.engine.apply([first]))
+    matter = room.engine.placed[first.filing.id].matter
+    out = room.engine.apply([Decision("d1", "withdraw", START, matter, "officer", "不成立", flag="none")])
+    assert out.refused == {"d1": "flag-gone"}
