@@ -54,6 +54,7 @@ def place(placed: Placed) -> Document:
 def stored(row: Document) -> Stored:
     """The petition of a row."""
     values: Document = {name: row.get(name) for name in _FILING}
+    values["appeal"] = row.get("appeal", True)  # a row of before it was kept
     filing = Filing(**values, id=row["_id"], signals=tuple(row["signals"]), lag=timedelta(seconds=row.get("lag_s", 0)))
     return Stored(
         filing,

@@ -75,6 +75,7 @@ def filed_of(event: Event, at: datetime) -> Filed:
         competent=data.level_competent,
         signals=_signals(data),
         restricted=data.purpose == "accusation",
+        appeal=data.purpose == "appeal",
         accused_unit=data.accused_unit,
         joined=data.joined,
         lag=lag if lag > BACKFILL else timedelta(),

@@ -300,18 +300,17 @@ def _stood(other: History, until: datetime) -> dict[str, Case | None]:
 
 def _note_repeat(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> None:
     for other in state.earlier(filing):
-        case = state.case(other.id)
-        if case is not None and case.overdue(at, policy.reply_days):
+        if state.overdue(other.id, at, policy.reply_days):
             state.repeats.append((filing.id, other.id))
 
 
-def _forget_repeats(state: MatterState, petition: str, case: Case, policy: Policy) -> None:
+def _forget_repeats(state: MatterState, petition: str, policy: Policy) -> None:
     """Drop repeats of a petition whose breach was none, but for those that came after the days of Art. 34 all the same."""
     state.repeats = [
         (again, earlier)
         for again, earlier in state.repeats
         if earlier != petition
-        or (again in state.members and case.overdue(state.members[again].filing.at, policy.reply_days))
+        or (again in state.members and state.overdue(petition, state.members[again].filing.at, policy.reply_days))
     ]
 
 
@@ -320,7 +319,7 @@ def _lifecycle(state: MatterState, step: Step, policy: Policy, at: datetime) -> 
     case = state.cases.setdefault(step.petition, Case())
     case.apply(step)
     if step.kind == "breach_withdrawn":
-        _forget_repeats(state, step.petition, case, policy)
+        _forget_repeats(state, step.petition, policy)
     if step.kind == "assigned":
         _of_petition(state, member.filing, policy, at, {"reprisal_risk": OF_PETITIONS["reprisal_risk"]})
     for kind, scope in [key for key in state.open if key[0] == "pending_elsewhere"]:

@@ -44,6 +44,7 @@ class Filing:
     """One petition without its text. `at` is when it was submitted (aware, not after the broker's time).
 
     `petitioner` is a pseudonym; it is only ever compared for equality within one matter. `signals` are `slug:phrase` strings.
+    `appeal`: it asks for something (申诉求决) and has the sixty days of Art. 34; others have no such period (Arts 29, 30).
     `lag` is how much later a back-filled petition was registered (0 for others): its steps are moved back by it.
     """
 
@@ -63,6 +64,7 @@ class Filing:
     competent: str = "county"
     signals: tuple[str, ...] = ()
     restricted: bool = False
+    appeal: bool = True
     accused_unit: str | None = None
     joined: str | None = None
     lag: timedelta = timedelta()
@@ -208,15 +210,17 @@ class Case:
         """Answered, closed or refused with reasons, and not contested since."""
         return (self.replied_at or self.closed_at or self.refused_at) is not None and self.contested_at is None
 
-    def in_process(self, at: datetime, reply_days: int) -> bool:
+    def in_process(self, at: datetime, reply_days: int | None) -> bool:
         """Accepted or assigned, not answered, and still within time (Art. 19)."""
         started = self.accepted_at is not None or self.diverted or self.assigned_unit is not None
         return started and not self.settled and self.contested_at is None and not self.overdue(at, reply_days)
 
-    def overdue(self, at: datetime, reply_days: int) -> bool:
-        """Past its deadline unanswered: assessment found so, or the days of Art. 34 are over."""
+    def overdue(self, at: datetime, reply_days: int | None) -> bool:
+        """Past its deadline unanswered: assessment found so, or the days of Art. 34 are over, where it has them."""
         if self.replied_at or self.closed_at or self.refused_at:
             return False
         if self.breached_at is not None:
             return True
-        return self.accepted_at is not None and (at - self.accepted_at).days > reply_days + self.extended_days
+        if self.accepted_at is None or reply_days is None:
+            return False
+        return (at - self.accepted_at).days > reply_days + self.extended_days

@@ -121,7 +121,7 @@ def cross_level_risk(
         return None
     rule = policy.rules.cross_level_risk
     since = state.since(at, rule.expires_days, "cross_level_risk")
-    overdue = tuple(p for p, case in state.cases.items() if case.overdue(at, policy.reply_days))
+    overdue = tuple(p for p in state.cases if state.overdue(p, at, policy.reply_days))
     contested = tuple(p for p, case in state.cases.items() if case.contested_at is not None)
     announced = tuple(p for p, filing in state.announced.items() if filing.at > since)
     grounds = (bool(overdue), bool(contested), bool(announced))
@@ -265,11 +265,8 @@ def pending_elsewhere(state: MatterState, filing: Filing, policy: Policy, at: da
     if filing.climb < 1:
         return None
     pending = tuple(
-        other.id
-        for other in state.earlier(filing)
-        if (case := state.case(other.id)) is not None and case.in_process(at, policy.reply_days)
+        sorted(other.id for other in state.earlier(filing) if state.in_process(other.id, at, policy.reply_days))
     )
-    pending = tuple(sorted(pending))
     if not pending:
         return None
     rule = policy.rules.pending_elsewhere

@@ -136,6 +136,20 @@ class MatterState:
         """Where a petition stands; None while nothing happened to it."""
         return self.cases.get(petition)
 
+    def overdue(self, petition: str, at: datetime, reply_days: int) -> bool:
+        """Whether it is past its deadline unanswered."""
+        case = self.case(petition)
+        return case is not None and case.overdue(at, self._days(petition, reply_days))
+
+    def in_process(self, petition: str, at: datetime, reply_days: int) -> bool:
+        """Whether its unit has it and is within time."""
+        case = self.case(petition)
+        return case is not None and case.in_process(at, self._days(petition, reply_days))
+
+    def _days(self, petition: str, reply_days: int) -> int | None:
+        filing = self.filing(petition)
+        return reply_days if filing is None or filing.appeal else None
+
     @property
     def repeated(self) -> int:
         """Petitions beyond the first of each petitioner."""

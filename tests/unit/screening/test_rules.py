@@ -61,6 +61,27 @@ def test_a_repeat_after_a_missed_deadline_counts_against_the_unit_until_it_is_an
     assert ("cleared", "answered") in [(n.what, n.flag.reason) for n in out.notices]
 
 
+@pytest.mark.parametrize(("appeal", "found"), [(True, ["unanswered_repeat"]), (False, [])])
+def test_only_an_appeal_is_late_by_the_sixty_days_of_the_law(appeal, found):
+    first, taken = accepted(appeal=appeal)
+    engine = feed(first, taken, filed(2, petitioner="same", at=START + 63 * DAY, unit=f"{COUNTY}.office"))
+    assert [flag.kind for flag in engine.flags() if flag.kind == "unanswered_repeat"] == found
+
+
+def test_a_suggestion_that_assessment_found_late_is_late():
+    first, taken = accepted(appeal=False)
+    engine = feed(first, taken, step("s2", first, "breached", START + 20 * DAY))
+    engine.apply([filed(2, petitioner="same", at=START + 21 * DAY)])
+    assert len(flags(engine, "unanswered_repeat")) == 1
+
+
+def test_a_suggestion_without_a_period_is_in_process_until_it_is_answered():
+    first, taken = accepted(appeal=False)
+    higher = {"petitioner": "same", "presented": "province", "channel": "visit"}
+    engine = feed(first, taken, filed(2, at=START + 63 * DAY, **higher))
+    assert len(flags(engine, "pending_elsewhere")) == 1
+
+
 def test_a_breach_that_was_none_is_taken_back_with_what_stood_on_it():
     first, taken = accepted()
     again = filed(2, petitioner="same", at=START + 45 * DAY, unit=f"{COUNTY}.office")
