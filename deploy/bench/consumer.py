@@ -118,15 +118,7 @@ async def raw_limit(stack: Stack, topic: str, count: int) -> dict[str, float]:
 async def our_consumer(stack: Stack, topic: str, count: int, log: Path) -> dict[str, float]:
     """The service's process, from the first record it applied to the last, found exact afterwards."""
     prefix = topic.removesuffix(PETITIONS)
-    environment = {
-        **os.environ,
-        "FENGQIAO_KAFKA": stack.kafka,
-        "FENGQIAO_MONGO": stack.mongo,
-        "FENGQIAO_PREFIX": prefix,
-        "FENGQIAO_PORT": "0",
-        "FENGQIAO_IDEMPOTENT": str(int(stack.idempotent)),
-    }
-    environment.pop("FENGQIAO_MONGO_FILE", None)  # it would go before the URI given here
+    environment = {**stack.environment(), "FENGQIAO_PREFIX": prefix, "FENGQIAO_PORT": "0"}
     mongo = Mongo(stack.mongo, f"{prefix.replace('.', '_')}fengqiao_bench", app_name="bench-watch")
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: ASYNC220 - before anything is measured

@@ -7,7 +7,6 @@ service stays healthy, whether all are told and only the deaf one is closed.
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import socket
 import subprocess
@@ -106,16 +105,12 @@ async def alerts_alone(folder: Path) -> AsyncIterator[tuple[str, int, str, psuti
         await apply(stack.kafka)
         port = stack.ports["alerts"]
         environment = {
-            **os.environ,
-            "FENGQIAO_KAFKA": stack.kafka,
-            "FENGQIAO_MONGO": stack.mongo,
+            **stack.environment(),
             "FENGQIAO_ENV": "demo",
             "FENGQIAO_SECRETS": str(folder / "secrets"),
             "FENGQIAO_PORT": str(port),
-            "FENGQIAO_IDEMPOTENT": str(int(stack.idempotent)),
             "FENGQIAO_LOG_LEVEL": "WARNING",
         }
-        environment.pop("FENGQIAO_MONGO_FILE", None)  # it would go before the URI given here
         with (folder / "alerts.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-m", "services.alerts"], env=environment, stdout=log, stderr=log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
@@ -21,12 +22,16 @@ from shared.yamlfile import ConfigError
 
 MAX_REPORTED = 50
 MAX_LINE = 2_000_000
+_WEEK = re.compile(r"\d{4}-?W\d{2}", re.ASCII)
+"""Python reads it as the week's Monday; nobody who writes it means that."""
 
 
 def _moment(value: str) -> datetime:
     """RFC 3339, or a day (then the end of that day); no zone means Beijing."""
     try:
         moment = datetime.fromisoformat(value)
+        if _WEEK.fullmatch(value):
+            raise ValueError("a week is no day")
     except ValueError:
         raise typer.BadParameter("not a date or time, such as 2026-05-01 or 2026-05-01T12:00:00+08:00") from None
     if moment.year not in YEARS:

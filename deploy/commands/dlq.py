@@ -126,12 +126,18 @@ def replay(
 ) -> None:
     """Send dead letters to the topic they came from. A dry run unless --send; doing it twice has one effect."""
     settings = ServiceSettings()
-    letters = asyncio.run(_collect(settings, topic, reason))
-    if not send:
+    found = asyncio.run(_collect(settings, topic, reason))
+    letters = [record for record in found if "dlq-orig-topic" in _headers(record)]
+    if send:
+        asyncio.run(_send(settings, letters, rate))
+        Console().print(f"sent {len(letters)}")
+    else:
         Console().print(f"{len(letters)} dead letters would be sent again; add --send")
-        return
-    asyncio.run(_send(settings, letters, rate))
-    Console().print(f"sent {len(letters)}")
+    if foreign := len(found) - len(letters):
+        typer.echo(
+            f"{foreign} left where they are: they do not say which topic they came from (dlq-orig-topic)", err=True
+        )
+        raise typer.Exit(1)
 
 
 async def _send(settings: ServiceSettings, letters: list[ConsumerRecord], rate: float) -> None:

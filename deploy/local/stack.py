@@ -1,6 +1,7 @@
 """The local stack: Kafka and MongoDB for a demo, a test run or a benchmark, from whatever this machine has."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -53,6 +54,17 @@ class Stack:
     def parts(self) -> tuple[Part, Part]:
         """Both."""
         return self.kafka_process, self.mongo_process
+
+    def environment(self) -> dict[str, str]:
+        """What a process is told that uses it, over what this one was told."""
+        # A file with a URI, meant for containers, would go before the URI given here.
+        inherited = {name: value for name, value in os.environ.items() if name != "FENGQIAO_MONGO_FILE"}
+        idempotent = str(int(self.idempotent))
+        return inherited | {
+            "FENGQIAO_KAFKA": self.kafka,
+            "FENGQIAO_MONGO": self.mongo,
+            "FENGQIAO_IDEMPOTENT": idempotent,
+        }
 
 
 @contextmanager

@@ -195,21 +195,16 @@ class Supervisor:
 
     def _spawn(self, name: str) -> None:
         told = {
-            "FENGQIAO_KAFKA": self.stack.kafka,
-            "FENGQIAO_MONGO": self.stack.mongo,
             "FENGQIAO_HOST": ports.HOST,
             "FENGQIAO_PORT": str(self.stack.ports[name]),
             "FENGQIAO_ENV": "demo",
             "FENGQIAO_INSTANCE": f"{name}-0",
-            "FENGQIAO_IDEMPOTENT": "1" if self.stack.idempotent else "0",
             "FENGQIAO_SECRETS": str(self.secrets),
             "PYTHONUNBUFFERED": "1",
             **{f"FENGQIAO_{each.upper()}_URL": self.url(each) for each in self.services},
         }
-        # A file with a URI, meant for containers, would go before the URI given here.
-        inherited = {key: value for key, value in os.environ.items() if key != "FENGQIAO_MONGO_FILE"}
         self._processes[name] = self.stack.children.spawn(
-            self._command(name), log=self.log(name), env=inherited | told | self._environment
+            self._command(name), log=self.log(name), env=self.stack.environment() | told | self._environment
         )
 
     def _until_healthy(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -140,13 +139,10 @@ class Spine:
     def environment(self, instance: str, **extra: str) -> dict[str, str]:
         self.ports.setdefault(instance, free_port())
         return {
-            **os.environ,
-            "FENGQIAO_KAFKA": self.stack.kafka,
-            "FENGQIAO_MONGO": self.stack.mongo,
+            **self.stack.environment(),
             "FENGQIAO_PREFIX": self.prefix,
             "FENGQIAO_INSTANCE": instance,
             "FENGQIAO_PORT": str(self.ports[instance]),
-            "FENGQIAO_IDEMPOTENT": str(int(self.stack.idempotent)),
             "FENGQIAO_SESSION_TIMEOUT_MS": "6000",
             **extra,
         }

@@ -77,7 +77,7 @@ def test_a_day_in_any_form_means_its_end(tmp_path: Path, day: str) -> None:
     assert run(tmp_path, lines, as_of=f"{day}T00:00")[0] == []
 
 
-@pytest.mark.parametrize("bad", ["yesterday", "2026-13-01", "0001-01-01"])
+@pytest.mark.parametrize("bad", ["yesterday", "2026-13-01", "0001-01-01", "2026-W09", "2026W09"])
 def test_a_moment_that_is_none_is_refused(tmp_path: Path, bad: str) -> None:
     source = tmp_path / "events.jsonl"
     source.write_bytes(b"")

@@ -79,3 +79,23 @@ def test_headers_are_printed_as_they_came_but_for_numbers(monkeypatch, name, val
 )
 def test_the_value_is_printed_as_it_came_but_for_numbers(monkeypatch, value, line) -> None:
     assert call(monkeypatch, value, [], "show", f"{TOPIC}@1234567").splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(("words", "said"), [([], "1 dead letters would be sent again"), (["--send"], "sent 1")])
+def test_what_does_not_say_where_it_came_from_is_left_and_told(monkeypatch, words, said) -> None:
+    sent: list[int] = []
+    own, foreign = (SimpleNamespace(topic=TOPIC, offset=n, headers=h, value=b"") for n, h in ((1, SYSTEM), (2, [])))
+
+    async def collected(*_: object) -> list[Any]:
+        return [own, foreign]
+
+    async def send(_: object, letters: list[Any], rate: float) -> None:
+        sent.extend(letter.offset for letter in letters)
+
+    monkeypatch.setattr(dlq, "_collect", collected)
+    monkeypatch.setattr(dlq, "_send", send)
+    result = CliRunner().invoke(app, ["dlq", "replay", *words])
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "1 left where they are" in result.output
+    assert sent == ([1] if words else [])
