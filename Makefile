@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install encoder demo test check bench lock browser clean
+.PHONY: install bytecode encoder demo test check bench lock browser clean
 
 install: $(STAMP)
 
@@ -13,20 +13,24 @@ $(STAMP): requirements-dev.lock requirements-tools.lock pyproject.toml
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) …"
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-tools.lock
-	@$(RUN)/uv pip sync -q --require-hashes --python $(RUN)/python requirements-tools.lock requirements-dev.lock \
+	@$(RUN)/uv pip sync -q --compile-bytecode --require-hashes --python $(RUN)/python requirements-tools.lock requirements-dev.lock \
 	  || $(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Some machines tell Python to write no bytecode; there every process would compile all that it imports, each time anew.
+bytecode: install
+	@$(RUN)/python -m compileall -q services shared deploy tests
 
 encoder: install ## for `fengqiao classify … --encoder`: PyTorch, and the pretrained encoder
 	@$(RUN)/uv pip install -q --require-hashes --python $(RUN)/python -r requirements-encoder.lock
 	@$(RUN)/fengqiao classify encoder
 
-demo: install ## a living district: Kafka, MongoDB, four services, warnings in the terminal, the console's address
+demo: bytecode ## a living district: Kafka, MongoDB, four services, warnings in the terminal, the console's address
 	@$(RUN)/fengqiao demo
 
 # What needs a broker or a browser waits most of the time, so the rest runs beside it; its report comes at the end.
-test: install browser ## the whole suite against a real Kafka and a real MongoDB
+test: bytecode browser ## the whole suite against a real Kafka and a real MongoDB
 	@$(RUN)/python -m pytest -p no:cacheprovider tests/unit tests/contract >.pytest-beside.log 2>&1 & beside=$$!; trap "kill $$beside" INT TERM; \
 	$(RUN)/python -m pytest tests/e2e tests/integration tests/store; first=$$?; \
 	wait $$beside; second=$$?; cat .pytest-beside.log; exit $$((first || second))
@@ -37,7 +41,7 @@ check: install ## lint, types, import rules
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
 
-bench: install ## every benchmark that needs no browser, with tables and JSON in bench-results/
+bench: bytecode ## every benchmark that needs no browser, with tables and JSON in bench-results/
 	@mkdir -p bench-results
 	@for name in consumer pipeline linking backtest stream chaos; do $(RUN)/fengqiao bench $$name --json bench-results/$$name.json || exit 1; done
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,56 +13,19 @@ from services.alerts.consumers import FlagProcessor
 from services.alerts.domain.silence import Silence
 from services.alerts.domain.timers import Plan, Timer
 from services.alerts.handlers import Desk, Missing, Order, take
-from services.alerts.policy import load_escalations, load_plans
+from services.alerts.policy import load_plans
 from services.alerts.ports import Delivery, Filter, Store
-from services.alerts.signals import Heard, on_findings, on_flags
+from services.alerts.signals import Heard, on_flags
 from services.alerts.store import INDEXES, RETIRED, MongoStore
 from shared import audit, outbox
 from shared.access import Principal, Scope
 from shared.clock import FixedClock
 from shared.directory import directory
 from shared.mongo import IndexModel, Mongo
-from tests.support.alerts import AT, BUREAU, COUNTY, finding, flag
-from tests.support.memory_alerts import MemoryStore
+from tests.support.alerts import AT, BUREAU, COUNTY, flag
+from tests.support.alerts_fed import POLICIES, all_warnings, flags_in
 
-POLICIES = load_escalations().policies
 OFFICER = Principal("o1", "duty_officer")
-
-
-@pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.stack)])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore(directory())
-        return
-    stack = request.getfixturevalue("stack")
-    mongo = Mongo(stack.mongo, request.getfixturevalue("mongo_db_name"), app_name="store-test")
-    await mongo.ensure_indexes({**outbox.INDEXES, **INDEXES})
-    yield MongoStore(mongo, directory())
-    await mongo.close()
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock(AT + timedelta(hours=1))
-
-
-@pytest.fixture
-def desk(store: Store, clock: FixedClock) -> Desk:
-    return Desk(store, POLICIES, load_plans(), directory(), clock)
-
-
-async def flags_in(store: Store, *events: Any) -> None:
-    heard = [Heard(event, event.time) for event in events]
-    await store.run(lambda tx: on_flags(tx, heard, POLICIES))
-
-
-async def findings_in(store: Store, *events: Any) -> None:
-    heard = [Heard(event, event.time) for event in events]
-    await store.run(lambda tx: on_findings(tx, heard, POLICIES))
-
-
-async def all_warnings(store: Store, scope: Scope | None = None, **filter: Any) -> list[Any]:
-    return [w for _, w in await store.find(scope or Scope(), Filter(**filter), before=None, limit=500)]
 
 
 async def test_a_flag_twice_is_one_warning_with_one_log_line_and_one_stream_row(store: Store) -> None:
@@ -234,85 +195,6 @@ async def test_filters_and_pages(store: Store) -> None:
         seen += [w.matter for _, w in page]
         before = page[-1][0]
     assert seen == [f"m{n}" for n in range(6, -1, -1)]
-
-
-async def test_deadlines_are_sets_and_come_in_any_order(store: Store) -> None:
-    late = [finding(f"p{n}", "breached", minute=10) for n in range(12)]
-    soon = [finding(f"p{n}", "due_soon", minute=0) for n in range(15)]
-    await findings_in(store, *late)
-    await findings_in(store, *soon, *late, *soon)
-    found = {w.kind: w for w in await all_warnings(store)}
-    assert found["overdue"].flag.observed == 12
-    assert (found["overdue"].level, found["near_deadline"].level) == ("II", "IV")
-    assert found["near_deadline"].flag.observed == 3
-    await findings_in(store, *(finding(f"p{n}", "met", minute=20) for n in range(15)))
-    assert {w.state for w in await all_warnings(store)} == {"cancelled"}
-    await findings_in(store, *late, *soon)
-    assert {w.state for w in await all_warnings(store)} == {"cancelled"}
-    await findings_in(store, finding("p99", "breached", minute=30))
-    assert [(w.kind, w.episode) for w in await all_warnings(store, states=frozenset({"raised"}))] == [("overdue", 2)]
-
-
-async def test_a_duty_met_in_time_but_entered_late_takes_its_breach_back(store: Store) -> None:
-    breached = [finding(f"p{n}", "breached", minute=10) for n in range(3)]
-    met = [finding(f"p{n}", "met", minute=5) for n in range(3)]
-    await findings_in(store, *breached)
-    await findings_in(store, *met[:2])
-    assert [w.flag.observed for w in await all_warnings(store)] == [1]
-    await findings_in(store, *breached[:2])
-    assert [w.flag.observed for w in await all_warnings(store)] == [1]
-    await findings_in(store, met[2])
-    assert [w.state for w in await all_warnings(store)] == ["cancelled"]
-
-
-async def test_a_petition_that_moves_to_another_unit_leaves_the_first(store: Store) -> None:
-    await findings_in(store, finding("p1", "breached"))
-    await findings_in(store, finding("p1", "breached", unit="379911001", minute=5))
-    found = {w.responsible_unit: w.state for w in await all_warnings(store)}
-    assert found == {BUREAU: "cancelled", "379911001": "raised"}
-
-
-async def test_what_is_owed_no_more_leaves_its_warning_with_the_reason(store: Store) -> None:
-    await findings_in(store, *(finding(f"p{n}", "due_soon", started_by="s") for n in range(2)))
-    await findings_in(store, finding("p0", "withdrawn", minute=5, started_by="s"))
-    assert [(w.state, w.flag.petition_ids) for w in await all_warnings(store)] == [("raised", ("p1",))]
-    await findings_in(store, finding("p1", "withdrawn", minute=9, started_by="s"))
-    [warning] = await all_warnings(store)
-    assert (warning.state, warning.closed_by) == ("cancelled", "system")
-    assert warning.closed_why is not None
-    assert "已依法延期" in warning.closed_why.zh
-    assert "extended under Art. 34" in warning.closed_why.en
-    assert [(row.action, row.why) for row in await store.log(warning.id)][-1] == ("cancel", warning.closed_why)
-    await findings_in(store, *(finding(f"p{n}", "due_soon", started_by="s") for n in range(2)))  # a replay
-    assert [w.state for w in await all_warnings(store)] == ["cancelled"]
-    await findings_in(store, finding("p1", "due_soon", minute=20, started_by="s", renewal=1))
-    assert [(w.state, w.episode) for w in await all_warnings(store)] == [("raised", 2), ("cancelled", 1)]
-
-
-async def test_a_deadline_of_an_accusation_is_not_there_for_the_accused(store: Store) -> None:
-    events = [finding("p1", "breached"), finding("p2", "breached", accused=BUREAU, minute=1), finding("p3", "breached")]
-    await findings_in(store, *events)
-    units = directory()
-    accused, other = Principal("u1", "unit", BUREAU), Principal("o1", "duty_officer")
-    seen = {who.role: await all_warnings(store, who.scope(units)) for who in (accused, other)}
-    assert [(w.flag.observed, w.flag.restricted) for w in seen["unit"]] == [(2, False)]
-    assert sorted((w.flag.observed, w.flag.restricted) for w in seen["duty_officer"]) == [(1, True), (2, False)]
-    assert "p2" not in str(seen["unit"])
-    await findings_in(store, finding("p2", "met", accused=BUREAU, minute=9))
-    assert {(w.flag.restricted, w.state) for w in await all_warnings(store)} == {(True, "cancelled"), (False, "raised")}
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-async def test_the_start_that_holds_counts_whatever_comes_first(store: Store, order: tuple[int, ...]) -> None:
-    events = (
-        finding("p1", "breached", started_by="wrong", due=2),
-        finding("p1", "withdrawn", started_by="wrong", due=2, minute=5),
-        finding("p1", "breached", started_by="right", due=1, minute=6, unit="379911001"),
-    )
-    for place in order:
-        await findings_in(store, events[place])
-    found = {w.responsible_unit: w for w in await all_warnings(store, states=frozenset({"raised"}))}
-    assert set(found) == {"379911001"}
 
 
 async def test_timers_are_started_once_brought_forward_and_dropped(store: Store) -> None:
