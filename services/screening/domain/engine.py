@@ -28,6 +28,7 @@ from services.screening.domain.matters import LinkConfig, Linked, Merge
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
 from services.screening.domain.petitions import Decision, Filing, Step
 from services.screening.domain.policy import Linking, Policies
+from services.screening.domain.quiet import Quiet
 from services.screening.domain.rates import CountyRate, day_number
 from services.screening.domain.state import Member
 from services.screening.domain.telling import Telling
@@ -57,6 +58,7 @@ class County:
         self._merges: dict[str, tuple[str, str]] = {}
         self._dirty: set[str] = set()
         self._swept: datetime | None = None
+        self._quiet = Quiet()
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
@@ -287,6 +289,8 @@ class County:
         for name in (kept, gone):
             history = self.histories[name]
             history.remove([key for key, h in history.inputs if isinstance(h, Absorb | Absorbed) and key[2] == id])
+            if history.inputs:
+                self._quiet.note(name, history.last)
             self._dirty.add(name)
 
     def decided(self, decision: Decision, out: Outcome) -> Rows:
@@ -309,6 +313,8 @@ class County:
                 if isinstance(item[1], Step):
                     continue  # of a petition that was split off; the matter it came to first has left memory
                 history = self.histories[name] = History(name)
+            if not history.inputs:
+                self._quiet.note(name, item[0][0])
             late = history.add(item, self.policies, self.rate)
             touched.add(name)
             if late or isinstance(item[1], Join | Beside):
@@ -376,12 +382,8 @@ class County:
             return
         self._swept = self.newest
         limit = self.newest - timedelta(days=self.linking.keep_days)
-        for name, history in list(self.histories.items()):
-            if not history.inputs or history.inputs[-1][0][0] >= limit or history.merged_into is not None:
-                continue
-            if history.state is not None and history.state.open:
-                continue
-            del self.histories[name]
-            self.telling.forget(name)
+        for history in self._quiet.take(limit, self.histories):
+            del self.histories[history.id]
+            self.telling.forget(history.id)
             for member in history.members():
                 self.placed.pop(member.filing.id, None)
