@@ -10,7 +10,7 @@ from services.assessment.pages.routes import LOOK, add_pages
 from services.assessment.policy import load_rules
 from services.assessment.reading import Reading
 from services.assessment.settings import Settings
-from services.assessment.store import INDEXES, MongoStore
+from services.assessment.store import INDEXES, RETIRED, MongoStore
 from services.assessment.ticker import Ticker
 from shared.access import Access
 from shared.directory import directory
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     store = MongoStore(service.mongo, prefix=settings.prefix)
     reading = Reading(store, service.clock, directory())
     access = Access.of(settings, service.clock)
-    service.indexes(INDEXES)
+    service.indexes(INDEXES, RETIRED)
     service.consume(PETITIONS, PetitionEvents(store, load_rules(settings.clocks)))
     service.every("deadlines", settings.tick_s, Ticker(service.mongo, store, service.clock))
     install(service.app, look=LOOK)

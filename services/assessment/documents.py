@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Any, Final
 
-from services.assessment.domain.facts import Facts
+from services.assessment.domain.facts import Decision, Facts
 from services.assessment.domain.ledger import Held, Row
 from services.assessment.domain.life import Step
 from services.assessment.domain.obligation import Obligation
 from services.assessment.domain.rules import Text
 
 _STEP: Final = {f.name: f.default for f in fields(Step)}
-_FACTS: Final = {f.name: f.default for f in fields(Facts)}
+_OF_ALL: Final = ("jurisdiction", "received", "restricted", "accused", "joined")
+"""What the rounds of a petition share; readers are confined by it."""
+_FACTS: Final = {f.name: f.default for f in fields(Facts) if f.name not in ("petition", *_OF_ALL)}
 
 
 def step_document(step: Step) -> dict[str, Any]:
@@ -37,18 +39,32 @@ def held_of(document: Mapping[str, Any]) -> Held:
     )
 
 
-def facts_document(facts: Facts) -> dict[str, Any]:
-    """Flat fields beside the steps; `settled` is what scorecards select by."""
-    out = {n: v for n, d in _FACTS.items() if n != "petition" and (v := getattr(facts, n)) != d}
-    if facts.settled is not None:
-        out["settled"] = facts.settled
-    return out
+def facts_document(facts: Sequence[Facts], decisions: Sequence[Decision]) -> dict[str, Any]:
+    """Fields beside the steps, one sub-document a round; `settled` is what scorecards select by."""
+    if not facts:
+        return {}
+    shared = {n: v for n in _OF_ALL if (v := getattr(facts[0], n)) not in (None, False)}
+    decided = [{"unit": d.unit, "at": d.at, "away": d.away} for d in decisions]
+    return {**shared, "rounds": [_round(f) for f in facts], **({"decisions": decided} if decided else {})}
 
 
-def facts_of(document: Mapping[str, Any]) -> Facts:
-    """Back from `facts_document`."""
-    known = {name: document[name] for name in _FACTS if name in document and name != "petition"}
-    return Facts(petition=document["_id"], **known)
+def _round(facts: Facts) -> dict[str, Any]:
+    out = {n: v for n, d in _FACTS.items() if (v := getattr(facts, n)) != d}
+    return out if facts.settled is None else {**out, "settled": facts.settled}
+
+
+def facts_of(document: Mapping[str, Any]) -> list[Facts]:
+    """Back from `facts_document`: the rounds."""
+    shared = {n: document[n] for n in _OF_ALL if n in document}
+    return [
+        Facts(petition=document["_id"], **shared, **{n: v for n, v in own.items() if n != "settled"})
+        for own in document.get("rounds", ())
+    ]
+
+
+def decisions_of(document: Mapping[str, Any]) -> list[Decision]:
+    """Back from `facts_document`: the decisions."""
+    return [Decision(document["_id"], **own) for own in document.get("decisions", ())]
 
 
 def row_document(row: Row) -> dict[str, Any]:

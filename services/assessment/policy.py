@@ -1,6 +1,8 @@
 """The clock rules as files: `deploy/policy/clocks/*.yaml`, or the folder in `FENGQIAO_CLOCKS`. Refused, not repaired.
 
-An overlay may shorten a national period, never lengthen it; no key can pause a clock (unknown keys are refused).
+An overlay may shorten a national period, never lengthen it: one that plainly would is refused here, and of one that would
+on some days only (working days, a move over holidays) the rulebook takes the earlier deadline of the two. No key can pause
+a clock (unknown keys are refused).
 """
 
 from __future__ import annotations
@@ -14,11 +16,23 @@ from typing import Annotated, Final
 import chinese_calendar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from services.assessment.domain.rules import CLOCKS, NOTHING, ROUTES, Clock, Instrument, Rulebook, Rules, Text
+from services.assessment.domain.rules import (
+    CLOCKS,
+    HANDLE_EXT,
+    NOTHING,
+    ROUTES,
+    Clock,
+    Instrument,
+    OwnNotice,
+    Rulebook,
+    Rules,
+    Text,
+)
+from shared.contracts.base import Purpose
 from shared.yamlfile import ConfigError, YamlDocument, read_yaml
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,59}$")]
-_CEILINGS: Final = {"HANDLE_EXT": 30}
+_CEILINGS: Final = {HANDLE_EXT: 30}
 """What no instrument may pass: an extension of more than 30 days (Art. 34)."""
 
 
@@ -54,6 +68,27 @@ class ClockFile(_Strict):
         return self
 
 
+class OwnNoticeFile(_Strict):
+    """Matters of which some units tell by provisions of their own."""
+
+    units: frozenset[Slug] = Field(min_length=1)
+    purposes: frozenset[Purpose] = frozenset()
+    topics: frozenset[Slug] = frozenset()
+    routes: frozenset[Slug] = frozenset()
+
+    @model_validator(mode="after")
+    def _by_matter(self) -> OwnNoticeFile:
+        if not (self.purposes or self.topics or self.routes):
+            raise ValueError(
+                "give purposes, topics or routes: the notice is waived by the matter, never by the unit alone"
+            )
+        return self
+
+    def build(self) -> OwnNotice:
+        """As the domain has it."""
+        return OwnNotice(self.units, frozenset(self.purposes), self.topics, self.routes)
+
+
 class InstrumentFile(_Strict):
     """One file."""
 
@@ -66,7 +101,7 @@ class InstrumentFile(_Strict):
     registrar: Slug | None = None
     direct_channels: frozenset[Slug] | None = None
     not_petitions: frozenset[Slug] | None = None
-    own_notice: frozenset[Slug] = frozenset()
+    own_notice: tuple[OwnNoticeFile, ...] | None = None
     handle_routes: frozenset[Slug] | None = None
     handle_purposes: frozenset[Slug] | None = None
     clocks: dict[str, ClockFile] = Field(min_length=1)
@@ -93,7 +128,7 @@ class InstrumentFile(_Strict):
             self.registrar or "petition_bureau",
             self.direct_channels or frozenset(),
             self.not_petitions or frozenset(),
-            self.own_notice,
+            tuple(waiver.build() for waiver in self.own_notice or ()),
             self.handle_routes or frozenset(),
             self.handle_purposes or frozenset(),
         )
@@ -140,14 +175,16 @@ def check_instrument(document: YamlDocument[InstrumentFile], documents: Sequence
         raise document.error(f"id {own.id!r} is used by two files", "id")
     if own.until is not None and own.until <= own.from_:
         raise document.error("until has to be after from", "until")
-    for route in sorted(own.handle_routes or ()):
-        if route not in ROUTES:
-            raise document.error(f"route {route!r} is not one of {', '.join(ROUTES)}", "handle_routes")
+    _check_routes(document, own.handle_routes or frozenset(), "handle_routes")
+    for number, waiver in enumerate(own.own_notice or ()):
+        _check_routes(document, waiver.routes, "own_notice", number, "routes")
     for code, clock in own.clocks.items():
         if code not in CLOCKS:
             raise document.error(f"clock {code!r} is not one of {', '.join(CLOCKS)}", "clocks", code)
         if (clock.days or 0) > _CEILINGS.get(code, 180):
             raise document.error(f"{code} may not exceed {_CEILINGS[code]} days (Art. 34)", "clocks", code, "days")
+        if code == HANDLE_EXT and (clock.days is None or clock.roll_over):
+            raise document.error(f"{code} is calendar days added to a deadline: days alone", "clocks", code)
     if own.applies_to:
         for base in national:
             if _overlap(own, base.value):
@@ -158,17 +195,25 @@ def check_instrument(document: YamlDocument[InstrumentFile], documents: Sequence
             raise document.error(f"is in force at the same time as {base.value.id!r}", "from")
 
 
+def _check_routes(document: YamlDocument[InstrumentFile], routes: frozenset[str], *path: str | int) -> None:
+    for route in sorted(routes):
+        if route not in ROUTES:
+            raise document.error(f"route {route!r} is not one of {', '.join(ROUTES)}", *path)
+
+
 def _overlap(a: InstrumentFile, b: InstrumentFile) -> bool:
     return (a.until is None or b.from_ < a.until) and (b.until is None or a.from_ < b.until)
 
 
 def _check_shorter(document: YamlDocument[InstrumentFile], base: InstrumentFile) -> None:
     own = document.value
-    for given in ("registrar", "direct_channels", "not_petitions", "handle_routes", "handle_purposes"):
+    for given in ("registrar", "direct_channels", "not_petitions", "own_notice", "handle_routes", "handle_purposes"):
         if getattr(own, given) is not None:
             raise document.error("an overlay has clocks only", given)
     for code, clock in own.clocks.items():
         held = base.clocks.get(code)
+        if held is None and code == HANDLE_EXT:
+            raise document.error(f"{base.id!r} knows no {code}; an overlay may only shorten", "clocks", code)
         if held is not None and _longest(clock) > _longest(held):
             raise document.error(
                 f"{code} would be longer than in {base.id!r}; an overlay may only shorten", "clocks", code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.assessment.domain.facts import Facts
+from services.assessment.domain.facts import Decision, Facts
 from services.assessment.domain.ledger import Change, Held, Row
 from shared.events import Event
 
@@ -68,6 +68,9 @@ class Store(Protocol):
     async def waiting(self, now: datetime) -> bool:
         """Whether the clock has anything to look at."""
 
+    async def renew(self, limit: int) -> int:
+        """Give at most `limit` petitions that version 0.1.0 kept their rounds; returns how many were found."""
+
     async def page(
         self, wanted: Wanted, now: datetime, *, size: int, after: tuple[datetime | None, str] | None
     ) -> list[Row]:
@@ -80,13 +83,19 @@ class Store(Protocol):
         """Every unit that has or had an obligation or a petition."""
 
     async def owed(self, confined: Confined, since: datetime, until: datetime) -> list[Row]:
-        """Obligations whose deadline passed within [since, until)."""
+        """Obligations whose deadline passed within [since, until), or that have none and would have started within it.
+
+        And the extensions decided before `until` that are due after `since`: what they moved may have been due within it.
+        """
 
     async def facts(self, confined: Confined, since: datetime, until: datetime) -> list[Facts]:
-        """Petitions settled (replied, else closed) within [since, until)."""
+        """Rounds of petitions settled (`Facts.settled`) within [since, until)."""
 
-    async def repeats(self, petitions: Collection[str]) -> Mapping[str, datetime]:
-        """Of these petitions, the first time each was taken up again, once it was settled, by a new petition that joined it.
+    async def decisions(self, confined: Confined, since: datetime, until: datetime) -> list[Decision]:
+        """Decisions on acceptance made within [since, until)."""
+
+    async def repeats(self, petitions: Collection[str]) -> Mapping[str, Sequence[datetime]]:
+        """When new petitions joined each of these, the first one first; those that nobody joined are left out.
 
         Accusations are never among the new ones: a count is a way to find one (Art. 30).
         """

@@ -81,8 +81,9 @@ class Reading:
             return scorecard(unit, since, until, self.clock.now(), [], [], {})
         rows = await self._store.owed(confined, since, until)
         facts = await self._store.facts(confined, since, until)
-        repeats = await self._store.repeats([f.petition for f in facts])
-        return scorecard(unit, since, until, self.clock.now(), rows, facts, repeats)
+        decisions = await self._store.decisions(confined, since, until)
+        repeats = await self._store.repeats({f.petition for f in facts})
+        return scorecard(unit, since, until, self.clock.now(), rows, facts, repeats, decisions)
 
     async def export(self, scope: Scope, period: tuple[datetime, datetime]) -> list[Scorecard]:
         """Every unit's scorecard, small counts suppressed."""
@@ -92,13 +93,15 @@ class Reading:
         since, until = period
         rows = await self._store.owed(confined, since, until)
         facts = await self._store.facts(confined, since, until)
-        repeats = await self._store.repeats([f.petition for f in facts])
+        decisions = await self._store.decisions(confined, since, until)
+        repeats = await self._store.repeats({f.petition for f in facts})
         now = self.clock.now()
         cards = []
-        for unit in sorted({r.obligation.unit for r in rows} | {f.unit for f in facts}):
+        for unit in sorted({r.obligation.unit for r in rows} | {f.unit for f in facts} | {d.unit for d in decisions}):
             own = [r for r in rows if r.obligation.unit == unit]
             settled = [f for f in facts if f.unit == unit]
-            cards.append(suppressed(scorecard(unit, since, until, now, own, settled, repeats)))
+            decided = [d for d in decisions if d.unit == unit]
+            cards.append(suppressed(scorecard(unit, since, until, now, own, settled, repeats, decided)))
         return cards
 
     def period(self, first: date | None, last: date | None) -> tuple[datetime, datetime]:

@@ -19,6 +19,8 @@ from shared.events import (
 )
 
 _YEARS: Final = range(1949, 2200)
+_LAST_NUMBER: Final = 2**63 - 1
+"""The store keeps no larger one, and an absurd number must not stop the reader."""
 
 
 class UnusableError(ValueError):
@@ -35,6 +37,7 @@ def step_of(event: Event) -> tuple[str, str, Step]:
     if not isinstance(data, PetitionData):
         raise UnusableError("not-a-petition-event", f"type {event.type}")
     kind = event.type.removeprefix("fengqiao.petition.").removesuffix(".v1")
+    number = min(event.sequence, _LAST_NUMBER)
     if isinstance(data, PetitionFiled):
         step = Step(
             id=str(event.id),
@@ -46,10 +49,18 @@ def step_of(event: Event) -> tuple[str, str, Step]:
             purpose=data.purpose,
             accused=data.accused_unit,
             joined=data.joined,
+            topic=data.topic or "",
+            number=number,
         )
     elif isinstance(data, PetitionStep):
         step = Step(
-            id=str(event.id), kind=kind, at=data.at, recorded=_moment(event.time), unit=data.unit, **_details(data)
+            id=str(event.id),
+            kind=kind,
+            at=_moment(data.at),
+            recorded=_moment(event.time),
+            unit=data.unit,
+            number=number,
+            **_details(data),
         )
     else:
         raise UnusableError("not-a-step", f"type {event.type}")

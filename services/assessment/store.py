@@ -6,23 +6,36 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from services.assessment.documents import facts_document, facts_of, held_of, row_document, row_of, step_document
-from services.assessment.domain.facts import Facts
+from services.assessment.documents import (
+    decisions_of,
+    facts_document,
+    facts_of,
+    held_of,
+    row_document,
+    row_of,
+    step_document,
+)
+from services.assessment.domain.facts import Decision, Facts
+from services.assessment.domain.facts import decisions_of as decisions_of_life
+from services.assessment.domain.facts import facts_of as facts_of_life
 from services.assessment.domain.ledger import Change, Held, Row
-from services.assessment.domain.rules import WINDOWS
+from services.assessment.domain.life import life_of
+from services.assessment.domain.rules import HANDLE_EXT, WINDOWS
 from services.assessment.ports import Confined, UnitCount, Wanted
 from shared.events import Event
 from shared.mongo import ASCENDING, Document, IndexModel, InsertOne, Mongo, ReplaceOne, Session, UpdateOne
 from shared.outbox import enqueue
 
 PETITIONS: Final = "petitions"
-"""One document a petition: its steps (the inbox: a step whose event id is there is not applied again) and the facts of it."""
+"""One document a petition: its steps (the inbox: a step whose event id is there is not applied again), the facts of
+its rounds, and the decisions on its acceptance."""
 OBLIGATIONS: Final = "obligations"
 """One document a petition, clock and start of that clock."""
 
 INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     PETITIONS: [
-        IndexModel([("unit", ASCENDING), ("settled", ASCENDING)], name="unit_settled"),
+        IndexModel([("rounds.unit", ASCENDING), ("rounds.settled", ASCENDING)], name="rounds"),
+        IndexModel([("decisions.unit", ASCENDING), ("decisions.at", ASCENDING)], name="decisions"),
         IndexModel([("joined", ASCENDING)], name="joined", partialFilterExpression={"joined": {"$exists": True}}),
     ],
     OBLIGATIONS: [
@@ -31,6 +44,13 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
         IndexModel([("unit", ASCENDING), ("breach_at", ASCENDING)], name="unit"),
     ],
 }
+RETIRED: Final = {PETITIONS: ("unit_settled",)}
+"""What `rounds` replaced, when a petition had one settlement only."""
+_ONE_ROUND: Final = (
+    *("unit", "settled", "replied", "closed", "reopened", "solved", "satisfied", "objected", "extended"),
+    *("acts", "entered_late"),
+)
+"""Fields of a petition of version 0.1.0 that its rounds have now."""
 _RIGHTS: Final = sorted(WINDOWS)
 
 
@@ -101,6 +121,20 @@ class MongoStore:
         """See `Store`."""
         return await self._mongo[OBLIGATIONS].find_one({"watch": {"$lte": now}}, {"_id": 1}) is not None
 
+    async def renew(self, limit: int) -> int:
+        """See `Store`."""
+        old = {"rounds.unit": None, "received": {"$exists": True}}
+        found = self._mongo[PETITIONS].find(old, {"steps": 1, "jurisdiction": 1}).limit(limit)
+        updates: list[Any] = []
+        for d in await found.to_list(None):
+            life = life_of(d["_id"], d["jurisdiction"], held_of(d).steps)
+            made = facts_document(facts_of_life(life), decisions_of_life(life))
+            untouched = {"_id": d["_id"], "rounds": {"$exists": False}}  # a step that came meanwhile has renewed it
+            updates.append(UpdateOne(untouched, {"$set": made, "$unset": dict.fromkeys(_ONE_ROUND, "")}))
+        if updates:
+            await self._mongo[PETITIONS].bulk_write(updates, ordered=False)
+        return len(updates)
+
     # -- the readers' side --------------------------------------------------------------------------------------------
 
     async def page(
@@ -136,44 +170,45 @@ class MongoStore:
     async def units(self) -> frozenset[str]:
         """See `Store`."""
         owing = await self._mongo[OBLIGATIONS].distinct("unit")
-        return frozenset(owing) | frozenset(await self._mongo[PETITIONS].distinct("unit"))
+        return frozenset(owing) | frozenset(await self._mongo[PETITIONS].distinct("rounds.unit"))
 
     async def owed(self, confined: Confined, since: datetime, until: datetime) -> list[Row]:
         """See `Store`."""
-        period = {"breach_at": {"$gt": since, "$lte": until}, "code": {"$nin": _RIGHTS}}
-        found = self._mongo[OBLIGATIONS].find({"$and": [_confine(confined), period]}, batch_size=5000)
+        parts: list[Document] = [
+            {"breach_at": {"$gt": since, "$lte": until}, "code": {"$nin": _RIGHTS}},
+            {"breach_at": None, "started": {"$gte": since, "$lt": until}, "code": {"$nin": _RIGHTS}},
+            {"breach_at": {"$gt": until}, "started": {"$lt": until}, "code": HANDLE_EXT},
+        ]
+        found = self._mongo[OBLIGATIONS].find({"$and": [_confine(confined), {"$or": parts}]}, batch_size=5000)
         return [row_of(d) for d in await found.to_list(None)]
 
     async def facts(self, confined: Confined, since: datetime, until: datetime) -> list[Facts]:
         """See `Store`."""
-        period = {"settled": {"$gte": since, "$lt": until}}
-        hidden = {"steps": 0, "owed": 0, "settled": 0}
-        found = self._mongo[PETITIONS].find({"$and": [_confine(confined), period]}, hidden, batch_size=5000)
-        return [facts_of(d) for d in await found.to_list(None)]
+        own = {**_units(confined), "settled": {"$gte": since, "$lt": until}}
+        wanted = {"$and": [_visible(confined), {"rounds": {"$elemMatch": own}}]}
+        found = self._mongo[PETITIONS].find(wanted, {"steps": 0, "owed": 0, "decisions": 0}, batch_size=5000)
+        rounds = [f for d in await found.to_list(None) for f in facts_of(d)]
+        return [f for f in rounds if _is_of(confined, f.unit) and f.settled is not None and since <= f.settled < until]
 
-    async def repeats(self, petitions: Collection[str]) -> Mapping[str, datetime]:
+    async def decisions(self, confined: Confined, since: datetime, until: datetime) -> list[Decision]:
+        """See `Store`."""
+        own = {**_units(confined), "at": {"$gte": since, "$lt": until}}
+        wanted = {"$and": [_visible(confined), {"decisions": {"$elemMatch": own}}]}
+        found = self._mongo[PETITIONS].find(wanted, {"decisions": 1}, batch_size=5000)
+        made = [one for d in await found.to_list(None) for one in decisions_of(d)]
+        return [one for one in made if _is_of(confined, one.unit) and since <= one.at < until]
+
+    async def repeats(self, petitions: Collection[str]) -> Mapping[str, Sequence[datetime]]:
         """See `Store`."""
         if not petitions:
             return {}
-        settled: list[Document] = [{"$match": {"settled": {"$exists": True}}}, {"$project": {"settled": 1}}]
         pipeline: list[Document] = [
             {"$match": {"joined": {"$in": list(petitions)}, "restricted": {"$ne": True}}},
-            {"$project": {"joined": 1, "received": 1}},
-            {
-                "$lookup": {
-                    "from": PETITIONS,
-                    "localField": "joined",
-                    "foreignField": "_id",
-                    "pipeline": settled,
-                    "as": "of",
-                }
-            },
-            {"$unwind": "$of"},
-            {"$match": {"$expr": {"$gte": ["$received", "$of.settled"]}}},
-            {"$group": {"_id": "$joined", "first": {"$min": "$received"}}},
+            {"$sort": {"received": ASCENDING}},
+            {"$group": {"_id": "$joined", "times": {"$push": "$received"}}},
         ]
         found = await self._mongo[PETITIONS].aggregate(pipeline).to_list(None)
-        return {d["_id"]: d["first"] for d in found}
+        return {d["_id"]: tuple(d["times"]) for d in found}
 
 
 def _petition(change: Change) -> Document:
@@ -183,14 +218,24 @@ def _petition(change: Change) -> Document:
         "jurisdiction": held.jurisdiction,
         "steps": [step_document(s) for s in held.steps],
         "owed": list(held.owed),
-        **({} if change.facts is None else facts_document(change.facts)),
+        **facts_document(change.facts, change.decisions),
     }
 
 
 def _confine(confined: Confined) -> Document:
+    return {"$and": [_units(confined), _visible(confined)]}
+
+
+def _units(confined: Confined) -> Document:
+    return {} if confined.units is None else {"unit": {"$in": sorted(confined.units)}}
+
+
+def _is_of(confined: Confined, unit: str) -> bool:
+    return confined.units is None or unit in confined.units
+
+
+def _visible(confined: Confined) -> Document:
     parts: list[Document] = [{}]
-    if confined.units is not None:
-        parts.append({"unit": {"$in": sorted(confined.units)}})
     if confined.jurisdiction is not None:
         parts.append({"jurisdiction": confined.jurisdiction})
     if confined.barred:

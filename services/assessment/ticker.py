@@ -9,6 +9,7 @@ from shared.failpoint import failpoint
 from shared.mongo import Mongo, Session
 
 ROWS_A_TRANSACTION = 500
+PETITIONS_A_TICK = 2000
 
 
 class Ticker:
@@ -19,9 +20,15 @@ class Ticker:
         self._store = store
         self._clock = clock
         self._limit = limit
+        self._renewed = False
 
     async def __call__(self) -> None:
-        """Tell of everything that is due now."""
+        """Tell of everything that is due now.
+
+        Until there are none left, petitions of an earlier version are renewed first: a number that delays no deadline.
+        """
+        if not self._renewed:
+            self._renewed = await self._store.renew(PETITIONS_A_TICK) == 0
         now = self._clock.now()
         while await self._store.waiting(now):
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.assessment.domain.scorecard import scorecard
 from services.assessment.handlers import keep, let_strike, read
 from services.assessment.policy import load_rules
 from services.assessment.ports import Confined, Wanted
@@ -268,8 +269,9 @@ async def test_repeats_of_settled_petitions(ledger: MemoryLedger) -> None:
         Story("P7").filed("2026-04-01", joined="P5"),
     )
     repeats = await ledger.store.repeats(["P1", "P4", "P5", "P9"])
-    assert repeats == {"P1": at("2026-04-01"), "P4": at("2026-04-01")}
-    assert await ledger.store.repeats(["P4"]) == {"P4": at("2026-04-01")}
+    first = at("2026-04-01")
+    assert repeats == {"P1": (first, at("2026-04-02")), "P4": (first,), "P5": (first,)}
+    assert await ledger.store.repeats(["P4"]) == {"P4": (at("2026-04-01"),)}
     assert await ledger.store.repeats([]) == {}
 
 
@@ -281,7 +283,12 @@ async def test_who_joined_before_the_reply_does_not_hide_who_came_after_it(ledge
         *settled("P4", on="2026-03-20").events,
         Story("P5").filed("2026-03-05", joined="P4"),
     )
-    assert await ledger.store.repeats(["P1", "P4"]) == {"P1": at("2026-03-25")}
+    repeats = await ledger.store.repeats(["P1", "P4"])
+    assert repeats == {"P1": (at("2026-03-05"), at("2026-03-25")), "P4": (at("2026-03-05"),)}
+    facts = await ledger.store.facts(ALL, at("2026-01-01"), at("2027-01-01"))
+    made = scorecard(BUREAU, at("2026-01-01"), at("2027-01-01"), at("2027-01-01"), [], facts, repeats)
+    figure = next(f for m in made.measures for f in m.beside if f.key == "repeated")
+    assert (figure.numerator, figure.denominator) == (1, 2)
 
 
 async def test_an_accusation_that_joined_is_no_repeat_for_anybody(ledger: MemoryLedger) -> None:
@@ -293,7 +300,7 @@ async def test_an_accusation_that_joined_is_no_repeat_for_anybody(ledger: Memory
     )
     assert await ledger.store.repeats(["P1"]) == {}
     await ledger.take(Story("P2").filed("2026-03-25", joined="P1"))
-    assert await ledger.store.repeats(["P1"]) == {"P1": at("2026-03-25")}
+    assert await ledger.store.repeats(["P1"]) == {"P1": (at("2026-03-25"),)}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

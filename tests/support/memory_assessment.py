@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from services.assessment.domain.facts import Facts, facts_of
+from services.assessment.domain.facts import Decision, Facts, decisions_of, facts_of
 from services.assessment.domain.ledger import Change, Held, Row
-from services.assessment.domain.life import life_of
-from services.assessment.domain.rules import WINDOWS
+from services.assessment.domain.life import Life, life_of
+from services.assessment.domain.rules import HANDLE_EXT, WINDOWS
 from services.assessment.ports import Confined, UnitCount, Wanted
 from shared.events import Event
 
@@ -65,6 +65,9 @@ class MemoryStore:
     async def waiting(self, now: datetime) -> bool:
         return bool(await self.watched(None, now, 1))
 
+    async def renew(self, limit: int) -> int:
+        return 0
+
     async def page(
         self, wanted: Wanted, now: datetime, *, size: int, after: tuple[datetime | None, str] | None
     ) -> list[Row]:
@@ -94,11 +97,16 @@ class MemoryStore:
         return frozenset(r.obligation.unit for r in self.obligations.values()) | {f.unit for f in self._facts()}
 
     async def owed(self, confined: Confined, since: datetime, until: datetime) -> list[Row]:
+        def wanted(row: Row) -> bool:
+            o = row.obligation
+            if o.breach_at is None:
+                return since <= o.started < until
+            return since < o.breach_at and (o.breach_at <= until or (o.code == HANDLE_EXT and o.started < until))
+
         return [
             r
             for r in self.obligations.values()
-            if r.obligation.breach_at is not None and since < r.obligation.breach_at <= until
-            if r.obligation.code not in WINDOWS and self._shows(confined, r)
+            if wanted(r) and r.obligation.code not in WINDOWS and self._shows(confined, r)
         ]
 
     async def facts(self, confined: Confined, since: datetime, until: datetime) -> list[Facts]:
@@ -109,18 +117,29 @@ class MemoryStore:
             if _visible(confined, f.unit, f.jurisdiction, f.accused, restricted=f.restricted)
         ]
 
-    async def repeats(self, petitions: Collection[str]) -> Mapping[str, datetime]:
-        facts = self._facts()
-        settled = {f.petition: f.settled for f in facts if f.petition in petitions and f.settled is not None}
-        found: dict[str, datetime] = {}
-        for f in facts:
-            if f.joined in settled and f.joined is not None and not f.restricted and f.received >= settled[f.joined]:
-                found[f.joined] = min(f.received, found.get(f.joined, f.received))
+    async def decisions(self, confined: Confined, since: datetime, until: datetime) -> list[Decision]:
+        return [
+            d
+            for life in self._lives()
+            for f in facts_of(life)[:1]
+            for d in decisions_of(life)
+            if since <= d.at < until
+            if _visible(confined, d.unit, f.jurisdiction, f.accused, restricted=f.restricted)
+        ]
+
+    async def repeats(self, petitions: Collection[str]) -> Mapping[str, Sequence[datetime]]:
+        found: dict[str, tuple[datetime, ...]] = {}
+        for life in self._lives():
+            for f in facts_of(life)[:1]:
+                if f.joined in petitions and f.joined is not None and not f.restricted:
+                    found[f.joined] = tuple(sorted((*found.get(f.joined, ()), f.received)))
         return found
 
+    def _lives(self) -> Iterator[Life]:
+        return (life_of(h.petition, h.jurisdiction, h.steps) for h in self.petitions.values())
+
     def _facts(self) -> list[Facts]:
-        lives = (life_of(h.petition, h.jurisdiction, h.steps) for h in self.petitions.values())
-        return [f for life in lives if (f := facts_of(life)) is not None]
+        return [f for life in self._lives() for f in facts_of(life)]
 
     @staticmethod
     def _shows(confined: Confined, row: Row) -> bool:

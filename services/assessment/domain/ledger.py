@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from services.assessment.domain.facts import Facts, facts_of
+from services.assessment.domain.facts import Decision, Facts, decisions_of, facts_of
 from services.assessment.domain.life import Step, life_of
 from services.assessment.domain.obligation import Obligation
 from services.assessment.domain.obligations import obligations
@@ -78,7 +78,8 @@ class Change:
 
     held: Held
     new: tuple[Step, ...]
-    facts: Facts | None
+    facts: tuple[Facts, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     rows: tuple[Row, ...] = ()
     findings: tuple[Finding, ...] = ()
     first: frozenset[str] = frozenset()
@@ -105,15 +106,15 @@ def plan(
     steps = (*held.steps, *new)
     life = life_of(held.petition, held.jurisdiction, steps)
     facts = facts_of(life)
-    if facts is None:
-        return Change(replace(held, steps=steps), tuple(new), None)
+    if not facts:
+        return Change(replace(held, steps=steps), tuple(new))
     worked = obligations(life, book)
     last = max(new, key=lambda step: (step.recorded, step.id), default=None)
     changed: list[Row] = []
     findings: list[Finding] = []
     for obligation in worked:
         before = rows.get(obligation.id)
-        row, found = _row(obligation, before, facts, last, traces)
+        row, found = _row(obligation, before, facts[0], last, traces)
         if found is not None:
             findings.append(found)
         if row != before:
@@ -129,7 +130,7 @@ def plan(
     owed = (*ids, *(key for key in held.owed if key not in ids))
     kept = Held(held.petition, held.jurisdiction, steps, owed)
     first = frozenset(ids).difference(held.owed)
-    return Change(kept, tuple(new), facts, tuple(changed), tuple(findings), first)
+    return Change(kept, tuple(new), facts, decisions_of(life), tuple(changed), tuple(findings), first)
 
 
 def _row(

@@ -32,6 +32,8 @@ KINDS: Final = (
     "reopened",
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(KINDS)}
+Place = tuple[datetime, int, int, str]
+"""Where a step stands among those of its petition."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ class Step:
     told: datetime | None = None
     solved: bool | None = None
     satisfied: bool | None = None
+    topic: str = ""
+    number: int = 1
+    """1, 2, 3 … within the petition, as its writer counted; 1 where nobody did"""
+
+    @property
+    def place(self) -> Place:
+        """What comes before what: by time, and within one moment (days are entered without an hour) by number.
+
+        Only where no number tells them apart do the order of the procedure and the id decide.
+        """
+        return self.at, self.number, _RANK[self.kind], self.id
 
     @property
     def notice_given(self) -> bool:
@@ -68,7 +81,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Life:
-    """A petition and its distinct steps in order of time; ties by the order of the procedure, then by event id."""
+    """A petition and its distinct steps in the order of their places: time, number, order of the procedure, event id."""
 
     petition: str
     jurisdiction: str
@@ -87,7 +100,7 @@ class Life:
 def life_of(petition: str, jurisdiction: str, steps: Iterable[Step]) -> Life:
     """Order steps; a step that came twice counts once."""
     distinct = {s.id: s for s in steps}
-    ordered = sorted(distinct.values(), key=lambda s: (s.at, _RANK[s.kind], s.id))
+    ordered = sorted(distinct.values(), key=lambda s: s.place)
     return Life(petition, jurisdiction, tuple(ordered))
 
 

@@ -143,5 +143,5 @@ def exempt(life: Life, code: str, clock: Clock, step: Step, unit: str, reason: T
 
 
 def first_after(steps: Sequence[Step], start: Step, kinds: frozenset[str]) -> Step | None:
-    """The first step of these kinds that did not happen before `start`."""
-    return next((s for s in steps if s.kind in kinds and s.at >= start.at), None)
+    """The first step of these kinds after `start`; the number decides within one moment."""
+    return next((s for s in steps if s.kind in kinds and s.place > start.place), None)

@@ -15,13 +15,15 @@ from services.assessment.domain.obligation import Obligation, exempt, first_afte
 from services.assessment.domain.rules import NOTIFY, OBJECT, REG_TRANSFER, REVIEW_ASK, Rulebook, Rules, Text
 
 _NOTICES: Final = frozenset({"accepted", "not_accepted", "replied"})
+_OWN_NOTICE: Final = Text("按纪检监察、政法机关的规定告知", "told by the organ's own provisions (Art. 23 para. 4)")
 _TRANSFERS: Final = frozenset({"assigned", "accepted", "not_accepted", "replied"})
 
 
 def obligations(life: Life, book: Rulebook) -> tuple[Obligation, ...]:
     """Every obligation of a petition, in the order in which the clocks started. The same steps in any order: the same result."""
     found = [*_transfer(life, book), *_notices(life, book), *handling(life, book), *_reviews(life, book)]
-    return tuple(sorted(found, key=lambda o: (o.started, o.code, o.id)))
+    places = {step.id: step.place for step in life.steps}
+    return tuple(sorted(found, key=lambda o: (o.started, o.code, places[o.cause])))
 
 
 def _direct(rules: Rules, filed: Step) -> bool:
@@ -58,7 +60,7 @@ def _notices(life: Life, book: Rulebook) -> Iterator[Obligation]:
             continue
         nxt = hops[number + 1] if number + 1 < len(hops) else None
         objected = first_after([s for s in life.steps if s.unit == hop.unit], hop, frozenset({"objected"}))
-        if objected is not None and nxt is not None and objected.at > nxt.at:
+        if objected is not None and nxt is not None and objected.place > nxt.place:
             objected = None
         taken = _before(first_after(life.steps, hop, _NOTICES), nxt)
         notice = _before(first_after([s for s in life.steps if s.notice_given], hop, _NOTICES), nxt)
@@ -74,24 +76,28 @@ def _notices(life: Life, book: Rulebook) -> Iterator[Obligation]:
 
 def _before(step: Step | None, nxt: Step | None) -> Step | None:
     """The step, unless the matter had gone to the next unit by then."""
-    return None if step is not None and nxt is not None and step.at >= nxt.at else step
+    return None if step is not None and nxt is not None and step.place > nxt.place else step
 
 
 def _hops(life: Life, book: Rulebook) -> Iterator[Step]:
     """The receipts by units: the filing where the unit received it directly, and each assignment to another unit.
 
-    Assigning to the unit that has it already starts nothing: the first receipt counts.
+    Assigning to the unit that has it already starts nothing: the first receipt counts. But where that unit had given its
+    notice (by refusing, say) and the matter was reopened, the next assignment is a new receipt: nothing else would run.
     """
-    holder = ""
+    holder, told = "", False
     for step in life.steps:
+        told = told or (step.kind in _NOTICES and step.notice_given)
         if step.kind == "filed":
             rules = rules_of(book, life, step)
             if rules is not None and _direct(rules, step):
-                holder = step.unit
+                holder, told = step.unit, False
                 yield step
         elif step.kind == "assigned" and step.unit != holder:
-            holder = step.unit
+            holder, told = step.unit, False
             yield step
+        elif step.kind == "reopened" and told:
+            holder = ""
         elif step.kind == "accepted":
             holder = step.unit
 
@@ -99,7 +105,10 @@ def _hops(life: Life, book: Rulebook) -> Iterator[Step]:
 def _sent_back(life: Life, hop: Step, objected: Step, nxt: Step | None) -> bool:
     """The sender did not agree: assigned to the same unit again after its objection, with no other unit between."""
     return any(
-        s.kind == "assigned" and s.unit == hop.unit and s.at > objected.at and (nxt is None or s.at < nxt.at)
+        s.kind == "assigned"
+        and s.unit == hop.unit
+        and s.place > objected.place
+        and (nxt is None or s.place < nxt.place)
         for s in life.steps
     )
 
@@ -132,10 +141,13 @@ def _notice(
     clock = rules.clocks.get("NOTIFY_DIRECT" if direct else "NOTIFY_TRANSFERRED")
     if clock is None:
         return None
-    if hop.unit.partition(".")[2] in rules.own_notice:
-        reason = Text("按纪检监察、政法机关的规定告知", "told by the organ's own provisions (Art. 23 para. 4)")
-        return exempt(life, NOTIFY, clock, hop, hop.unit, reason)
+    waivers = [w for w in rules.own_notice if hop.unit.partition(".")[2] in w.units]
+    filed = life.filed
+    if filed is not None and any(w.of_matter(filed.purpose, filed.topic) for w in waivers):
+        return exempt(life, NOTIFY, clock, hop, hop.unit, _OWN_NOTICE)
     owed = running(life, book, NOTIFY, clock, hop, "received" if direct else "transferred", hop.unit, notice)
+    if any(_accepted_by(life, hop, nxt, w.routes) for w in waivers):
+        return replace(owed, excluded=_OWN_NOTICE)  # the clock ran until the route was known, and keeps its date
     if notice is not None:
         return owed
     if objected_in_time:
@@ -143,6 +155,12 @@ def _notice(
     if nxt is not None and owed.due is not None and day_of(nxt.at) <= owed.due:
         return replace(owed, excluded=Text("期限内已改派其他单位", "assigned to another unit in time"))
     return owed
+
+
+def _accepted_by(life: Life, hop: Step, nxt: Step | None, routes: frozenset[str]) -> bool:
+    """Whether the unit of the hop accepted by one of these routes of Art. 31 while it had the matter."""
+    own = [s for s in life.steps if s.unit == hop.unit and s.route in routes]
+    return _before(first_after(own, hop, frozenset({"accepted"})), nxt) is not None
 
 
 def _with_void_notice(owed: Obligation, taken: Step) -> Obligation:
@@ -162,7 +180,7 @@ def _reviews(life: Life, book: Rulebook) -> Iterator[Obligation]:
     for served in life.steps:
         if served.kind != "served":
             continue
-        replied = next((s for s in reversed(life.steps) if s.kind == "replied" and s.at <= served.at), None)
+        replied = next((s for s in reversed(life.steps) if s.kind == "replied" and s.place < served.place), None)
         rules = rules_of(book, life, served)
         clock = None if rules is None else rules.clocks.get(REVIEW_ASK)
         if replied is None or replied.id in asked or clock is None:

@@ -6,7 +6,7 @@ A rule says how long and by which article. There is no field by which a clock co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -87,6 +87,24 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class OwnNotice:
+    """Matters of which some units (slugs) tell by provisions of their own (Art. 23 para. 4): any of the three suffices.
+
+    The law goes by the matter: there is no way to waive the notice of a unit whatever it handles.
+    """
+
+    units: frozenset[str]
+    purposes: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
+    """by which the unit accepted"""
+
+    def of_matter(self, purpose: str, topic: str) -> bool:
+        """Whether the filing by itself says that it is such a matter."""
+        return purpose in self.purposes or topic in self.topics
+
+
+@dataclass(frozen=True)
 class Rules:
     """What holds in one place on one day."""
 
@@ -94,7 +112,7 @@ class Rules:
     registrar: str = "petition_bureau"
     direct_channels: frozenset[str] = frozenset()
     not_petitions: frozenset[str] = frozenset()
-    own_notice: frozenset[str] = frozenset()
+    own_notice: tuple[OwnNotice, ...] = ()
     handle_routes: frozenset[str] = frozenset()
     """none given: all of them"""
     handle_purposes: frozenset[str] = frozenset()
@@ -135,7 +153,7 @@ class Rulebook:
     """derivations written before: most petitions of a day share them"""
 
     def on(self, day: date, jurisdiction: str) -> Rules | None:
-        """Rules of a day and place; None where no national instrument is in force (before 2005-05-01)."""
+        """Rules of the clocks that start on a day in a place; None where no national instrument is in force (before 2005)."""
         key = (day, jurisdiction)
         if key not in self._rules:
             if len(self._rules) > CACHED:
@@ -144,14 +162,17 @@ class Rulebook:
         return self._rules[key]
 
     def deadline(self, start: date, clock: Clock, extra: int = 0) -> Deadline:
-        """The last day of a clock that started on `start` (that day not counted), `extra` calendar days added."""
-        key = (start, clock.days + (0 if clock.working else extra), clock.working, clock.roll_over)
+        """The last day of a clock that started on `start` (that day not counted), moved on by `extra` calendar days.
+
+        An extension adds its days to the last day, however that was counted, and nothing else.
+        """
+        key = (start, clock.days, clock.working, clock.roll_over)
         found = self._deadlines.get(key)
         if found is None:
             if len(self._deadlines) > CACHED:
                 self._deadlines.clear()
             found = self._deadlines[key] = count(*key, self.calendar)
-        return found
+        return replace(found, due=found.due + timedelta(days=extra)) if extra else found
 
     def _merged(self, day: date, jurisdiction: str) -> Rules | None:
         held = [i for i in self.instruments if i.holds(day, jurisdiction)]
@@ -160,7 +181,8 @@ class Rulebook:
             return None
         clocks = dict(base.rules.clocks)
         for overlay in sorted((i for i in held if i.applies_to), key=lambda i: (len(max(i.applies_to)), i.since)):
-            clocks |= overlay.rules.clocks
+            for code, clock in overlay.rules.clocks.items():
+                clocks[code] = self._earlier(day, clock, clocks.get(code))
         own = base.rules
         return Rules(
             clocks,
@@ -171,6 +193,15 @@ class Rulebook:
             own.handle_routes,
             own.handle_purposes,
         )
+
+    def _earlier(self, day: date, clock: Clock, above: Clock | None) -> Clock:
+        """Of an overlay's clock and the one it is laid over, the one due first if started on `day`; the overlay's of two
+        due together.
+
+        Ten working days are shorter than fifteen days, but not over the Spring Festival: only the days themselves tell.
+        """
+        longer = above is not None and self.deadline(day, clock).due > self.deadline(day, above).due
+        return above if above is not None and longer else clock
 
 
 def count(start: date, days: int, working: bool, roll_over: bool, calendar: Calendar) -> Deadline:

@@ -121,36 +121,47 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "of the petitions due in the period, extended ones too, those answered in time",
     ),
     "how_solved": (
-        "期内办结并由信访人回答的事项中，信访人说已解决的",
-        "of the petitions settled in the period whose petitioner answered, those called solved",
+        "期内办结（含不予受理）并由信访人回答的事项中，信访人最后一次说已解决的；办结多次的事项计一件",
+        "of the petitions settled in the period (refused ones too) whose petitioner answered, those called solved in the"
+        " last answer; one settled several times counts once",
     ),
     "how_satisfied": (
-        "期内办结并由信访人评价的事项中，信访人满意的",
-        "of the petitions settled in the period whose petitioner rated them, those rated satisfied",
+        "期内办结（含不予受理）并由信访人评价的事项中，信访人最后一次评价满意的；办结多次的事项计一件",
+        "of the petitions settled in the period (refused ones too) whose petitioner rated them, those rated satisfied in"
+        " the last answer; one settled several times counts once",
     ),
     "how_transfer_entered_later": ("完成后超过一天才录入系统的", "entered more than a day after they were done"),
     "how_notice_entered_later": ("告知后超过一天才录入系统的", "entered more than a day after they were given"),
-    "how_reply_entered_later": ("答复后超过一天才录入系统的", "entered more than a day after the reply"),
+    "how_reply_entered_later": (
+        "期内到期的办理中，答复或延期决定之后超过一天才录入系统的，每次录入计一次",
+        "of the replies and extensions of what was due in the period, those entered more than a day after they were made",
+    ),
+    "how_turned_away": (
+        "期内作出的受理决定和不予受理决定中，不予受理或按第31条导入其他程序的；这些事项不适用60日期限",
+        "of the decisions on acceptance made in the period, refusals and those by another procedure of Art. 31: no 60 days run",
+    ),
     "how_objected": (
         "期内办结的事项中，承办单位提出过异议的",
         "of the petitions settled in the period, those a unit objected to",
     ),
     "how_contested": (
-        "作出回答的信访人中，说没有解决的",
-        "of the petitioners who answered, those who say it is not solved",
+        "期内每次办结（含不予受理）后的回答中，说没有解决的；重新办理后再次办结的另计一次",
+        "of the answers to each settlement of the period (refusals too), those that say it is not solved; a settlement after"
+        " reopening is another one",
     ),
     "how_repeated": (
-        "期内办结的事项中，办结后30日内又重复反映（检举控告不计）或重新办理的",
-        "of the petitions settled in the period, those repeated (accusations do not count) or reopened within 30 days of it",
+        "期内每次办结（含不予受理）中，其后30日内又重复反映（检举控告不计）或重新办理的",
+        "of the settlements of the period (refusals too), those followed within 30 days by a repeated petition (accusations do"
+        " not count) or by reopening",
     ),
     "how_extended": ("期内办结的事项中，延过期的", "of the petitions settled in the period, those extended"),
     "how_no_reply": (
-        "期内办结的事项中，没有答复就办结的",
-        "of the petitions settled in the period, those closed without a reply",
+        "期内每次办结（含不予受理）中，既没有答复也没有作出不予受理决定就办结的",
+        "of the settlements of the period (refusals too), those closed without a reply or a refusal",
     ),
     "how_last_days": (
-        "期内办结的事项中，在期末最后三天办结的",
-        "of the petitions settled in the period, those settled in its last three days",
+        "期内每次办结（含不予受理）中，在期末最后三天办结的",
+        "of the settlements of the period (refusals too), those in its last three days",
     ),
     "how_participation": (
         "期内办结的事项中，信访人作出回答的",

@@ -277,7 +277,7 @@ class TestPages:
     async def test_each_figure_of_a_scorecard_says_how_it_is_counted(self, site: Site) -> None:
         page = (await site.client().get(f"/units/{BUREAU}?lang=en")).text
         told = page.partition('id="figures"')[2].partition("</details>")[0]
-        assert told.count("<dt>") == 15
+        assert told.count("<dt>") == 16
         assert "those answered in time" in told
         assert told.count("<dd></dd>") == 0
 

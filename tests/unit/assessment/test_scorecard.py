@@ -21,11 +21,8 @@ def card(*stories: Story, now: datetime = UNTIL, repeats: dict[str, datetime] | 
         steps = story.steps()
         change = plan(Held(story.petition, story.county), steps, {}, BOOK, {})
         rows += change.rows
-        found = facts_of(life_of(story.petition, story.county, steps))
-        assert found is not None
-        if found.settled is not None:
-            facts.append(found)
-    made = scorecard(BUREAU, SINCE, UNTIL, now, rows, facts, repeats or {})
+        facts += [f for f in facts_of(life_of(story.petition, story.county, steps)) if f.settled is not None]
+    made = scorecard(BUREAU, SINCE, UNTIL, now, rows, facts, {p: (when,) for p, when in (repeats or {}).items()})
     return figures(made)
 
 
@@ -130,8 +127,7 @@ def test_the_unit_of_a_petition_is_the_one_that_answered() -> None:
 
 
 def _facts(story: Story) -> Facts:
-    found = facts_of(life_of(story.petition, story.county, story.steps()))
-    assert found is not None
+    (found,) = facts_of(life_of(story.petition, story.county, story.steps()))
     return found
 
 
