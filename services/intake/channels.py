@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import Request
 
 from services.intake.bodies import PetitionIn
 from shared.access import Access, Principal, check_role, may
 from shared.signing import SignedRequests
 from shared.web import Problem
+
+_NONE_OPEN: Final = "no channel is open to petitioners' accounts here; file on the page of the petition form"
 
 
 class Channels:
@@ -50,6 +54,10 @@ class Channels:
             check_channel(account, body.channel)
         if account.role != "petitioner":  # who writes to whichever county the matter is of
             check_county(account, body.jurisdiction)
+        elif not is_open:  # what an organ heard or found, how many came and before whom, the organ says
+            channels = ", ".join(sorted(self._open or ()))
+            detail = f"an account of a petitioner files by an open channel: {channels}" if channels else _NONE_OPEN
+            raise Problem(403, "channel-not-open", detail)
         if body.received_at is not None:  # it starts a unit's clock: not for everybody to say
             check_role(account, may("petitions.enter"))
         elif not is_open:

@@ -29,11 +29,11 @@ def petition_document(one: Registration) -> Document:
         "body": one.body,
         "state": RECEIVED,
         "version": 1,
-        "last_at": petition.submitted_at,
+        "last_at": petition.received_at,
         "last_event_at": petition.registered_at,
         "unit": petition.responsible_unit,
         "done": [],
-        "history": [{"type": "filed", "at": petition.submitted_at, "unit": None, "actor": None, "fields": {}}],
+        "history": [{"type": "filed", "at": petition.received_at, "unit": None, "actor": None, "fields": {}}],
     }
 
 
@@ -49,7 +49,7 @@ def record_of(document: Document) -> Record:
             state=document["state"],
             version=document["version"],
             submitted_at=document["submitted_at"],
-            last_at=document["last_at"],
+            last_at=max(document["last_at"], document["received_at"]),  # older ones began with the submission
             last_event_at=document["last_event_at"],
             unit=document["unit"],
             done=frozenset(document["done"]),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from pydantic import ValidationError
 
 from services.intake.domain import numbers
 from services.intake.domain.identity import basis, keyed_hash, pseudonym
@@ -18,6 +17,7 @@ from services.intake.domain.petition import CodeLists, Filing, Refused, Register
 from services.intake.domain.routing import organ_for_accusation
 from services.intake.domain.steps import Step, advance, check_values
 from services.intake.domain.texts import folded
+from services.intake.events import SOURCE, filed_event, step_data
 from services.intake.grouping import Group
 from services.intake.ports import (
     Change,
@@ -37,13 +37,11 @@ from services.intake.ports import (
 )
 from shared.clock import BEIJING, Clock
 from shared.directory import Directory
-from shared.events import EVENT_TYPES, Event, PetitionFiled, PetitionStep, derived_id, new_event
+from shared.events import derived_id, new_event
 
-SOURCE: Final = "fengqiao/intake"
 PETITIONER: Final = "petitioner"
 _MASKED_FIELDS: Final = frozenset({"reasons", "complexity", "outcome"})
 _WITHHELD: Final = "检举控告，内容不上总线"
-_STEP_BASE: Final = frozenset(PetitionStep.model_fields)
 _TRIES: Final = 5
 
 
@@ -245,8 +243,7 @@ class Intake:
         traceparent: str | None = None,
     ) -> StepDone:
         """Take one step; raises `Refused`. `expected` is the version the caller saw."""
-        request = keyed_hash(self._keys.index, "step", petition_id, request_key)
-        body = self._body_hash((step, expected))
+        request, body = self._step_keys(petition_id, step, request_key, expected)
         for _ in range(_TRIES):
             known = await self.store.step_done(petition_id, request)
             if known is not None:
@@ -265,6 +262,18 @@ class Intake:
                 continue
         raise Refused("version-conflict", "the petition is being changed by others; read it again")
 
+    async def step_again(
+        self, petition_id: str, step: Step, request_key: str, *, expected: int | None = None
+    ) -> StepDone | None:
+        """What the same step by the same actor led to before; None where it was not taken under this key."""
+        request, body = self._step_keys(petition_id, step, request_key, expected)
+        known = await self.store.step_done(petition_id, request)
+        return known[0] if known is not None and known[1] == body else None
+
+    def _step_keys(self, petition_id: str, step: Step, request_key: str, expected: int | None) -> tuple[str, str]:
+        """Keyed hashes of a step's request key and of what it says, its actor included."""
+        return keyed_hash(self._keys.index, "step", petition_id, request_key), self._body_hash((step, expected))
+
     def _change(
         self, record: Record, step: Step, request: str, body: str, account: str, traceparent: str | None
     ) -> Change:
@@ -274,6 +283,8 @@ class Intake:
             for name, value in step.fields.items()
         }
         after, at, unit = advance(life, replace(step, fields=fields), now=self.clock.now())
+        if unit != life.unit and not self.units.knows(unit):
+            raise Refused("unit-unknown", "there is no such unit; name one of the directory by its code", field="unit")
         self._keep_from_accused(record, step, unit)
         told = (
             fields | dict.fromkeys(_MASKED_FIELDS & fields.keys(), _WITHHELD) if record.petition.restricted else fields
@@ -312,9 +323,9 @@ class Intake:
     # -- the vault ----------------------------------------------------------------------------------------------------
 
     async def identity(self, record: Record, *, account: str, reason: str) -> dict[str, str]:
-        """What is held about the petitioner and the texts as sent; the read is logged first."""
+        """What is held about the petitioner and the texts as sent; the read is logged first, its reason masked."""
         held = await self.store.identity(
-            record.petition.petition_id, account=account, reason=reason, at=self.clock.now()
+            record.petition.petition_id, account=account, reason=mask(reason), at=self.clock.now()
         )
         return held or {}
 
@@ -323,73 +334,10 @@ class Intake:
         return await self.store.readers(record.petition.petition_id)
 
     async def forget(self, record: Record, *, account: str, reason: str) -> bool:
-        """Delete the petitioner's key: everything sealed with it is gone."""
-        return await self.store.forget(record.petition.petition_id, account=account, reason=reason, at=self.clock.now())
-
-
-def filed_event(petition: Registered) -> Event:
-    """The event of a new petition. Of an accusation it carries neither text nor title nor topic, only signals."""
-    data = PetitionFiled(
-        petition_id=petition.petition_id,
-        jurisdiction=petition.jurisdiction,
-        channel=petition.channel,
-        title=petition.title,
-        text=petition.text,
-        petitioner=petition.petitioner,
-        submitted_at=petition.submitted_at,
-        received_at=petition.received_at,
-        purpose=petition.purpose,
-        topic=None if petition.restricted else petition.topic,
-        responsible_unit=petition.responsible_unit,
-        town=petition.town,
-        headcount=petition.headcount,
-        representatives=petition.representatives,
-        level_presented=petition.level_presented,
-        level_competent=petition.level_competent,
-        joined=petition.joined,
-        accused_unit=petition.accused_unit,
-        signals=petition.signals,
-    )
-    return new_event(
-        data,
-        id=derived_id(petition.petition_id, "filed"),
-        source=SOURCE,
-        time=petition.registered_at,
-        traceparent=petition.traceparent,
-    )
-
-
-def step_fields(step: str) -> frozenset[str]:
-    """Fields that a step may carry beside time, unit and actor."""
-    return frozenset(_step_model(step).model_fields) - _STEP_BASE
-
-
-def step_data(
-    step: str,
-    petition_id: str,
-    jurisdiction: str,
-    at: datetime,
-    unit: str,
-    actor: str | None,
-    fields: Mapping[str, Any],
-) -> PetitionStep:
-    """The data of a step's event; raises `Refused` for a field it does not have or a value out of bounds."""
-    unknown = fields.keys() - step_fields(step)
-    if unknown:
-        raise Refused("field-not-allowed", f"{step} has no {', '.join(sorted(unknown))}", field=min(unknown))
-    try:
-        return _step_model(step)(
-            petition_id=petition_id, jurisdiction=jurisdiction, at=at, unit=unit, actor=actor, **fields
+        """Delete the petitioner's key: everything sealed with it is gone. The log has the reason masked."""
+        return await self.store.forget(
+            record.petition.petition_id, account=account, reason=mask(reason), at=self.clock.now()
         )
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise Refused("field-invalid", first["msg"], field=str(first["loc"][0])) from None
-
-
-def _step_model(step: str) -> type[PetitionStep]:
-    model = EVENT_TYPES[f"fengqiao.petition.{step}.v1"]
-    assert issubclass(model, PetitionStep)
-    return model
 
 
 def _conflict(conflict: Conflict) -> Refused:

@@ -190,19 +190,24 @@ def _staff(intake: Intake, access: Access) -> APIRouter:
         A unit enters its own steps (else 403 `unit-not-yours`), and not what the petitioner says of them
         (403 `evaluation-not-yours`).
         """
-        key = idempotency_key(request) if "idempotency-key" in request.headers else uuid4().hex
+        key = idempotency_key(request) if "idempotency-key" in request.headers else None
         body = await read_json(request, StepIn)
-        record = await shown(petition_id, principal)
         wanted = body.step(principal.account, may_name_actor=principal.role == "duty_officer")
-        check_step(principal, wanted, record, intake.units)
-        done = await intake.step(
-            petition_id,
-            wanted,
-            key,
-            account=principal.account,
-            expected=body.version,
-            traceparent=trace_of(request),
-        )
+        # who handed a petition on sees it no more, and still gets the answer that was lost on the way
+        done = None
+        if key is not None and wanted.actor == principal.account:
+            done = await intake.step_again(petition_id, wanted, key, expected=body.version)
+        if done is None:
+            record = await shown(petition_id, principal)
+            check_step(principal, wanted, record, intake.units)
+            done = await intake.step(
+                petition_id,
+                wanted,
+                key or uuid4().hex,
+                account=principal.account,
+                expected=body.version,
+                traceparent=trace_of(request),
+            )
         return answer(
             {"petition_id": done.petition_id, "status": done.status, "version": done.version},
             201,

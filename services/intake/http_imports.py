@@ -1,5 +1,6 @@
 """`POST /v1/imports`: a message file as the body, or as the part `file` of a form."""
 
+import asyncio
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from services.intake.channels import Channels, check_channel, check_county
+from services.intake.columns import Sheet
+from services.intake.forms import check_charset
 from services.intake.handlers import Intake
 from services.intake.http import answer
 from services.intake.imports import MAX_ROWS, ImportDefaults, import_rows
@@ -45,7 +48,8 @@ def imports_router(intake: Intake, channels: Channels) -> APIRouter:
     ) -> Response:
         """File every row of a JSONL, CSV or XLSX file of at most 20 MiB. Bad rows are reported, the others are filed.
 
-        The same file again, or the rest of it after a break, adds what is missing and nothing twice.
+        The same file again, or the rest of it after a break, adds what is missing and nothing twice. `ignored` of the
+        report names the columns of which nothing was taken.
         """
         if channel not in intake.codes.channels:
             raise Problem(422, "channel-unknown", f"one of: {', '.join(intake.codes.channels)}")
@@ -58,10 +62,11 @@ def imports_router(intake: Intake, channels: Channels) -> APIRouter:
             kind = await _receive(request, file)
             file.seek(0)
             try:
+                sheet = await _sheet(file, names) if kind == "xlsx" else None
                 rows = read_stream(file, kind, mapping=names, max_rows=MAX_ROWS)  # type: ignore[arg-type]
                 confined = principal.jurisdiction is not None
                 defaults = ImportDefaults(channel, principal.jurisdiction or jurisdiction, confined, is_channel)
-                report = await import_rows(intake, rows, defaults)
+                report = await import_rows(intake, rows, defaults, sheet)
             except MessageFileError as error:
                 raise Problem(422, error.code, error.detail) from None
         if report.stopped is not None and not report.accepted + report.duplicates + len(report.rejected):
@@ -75,6 +80,7 @@ async def _receive(request: Request, file: "tempfile.SpooledTemporaryFile[bytes]
     """Take the whole upload before anything of it is looked at; gives its kind."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == "multipart/form-data":
+        check_charset(request)
         async with request.form(max_files=1, max_fields=5) as form:
             part = form.get("file")
             if not isinstance(part, UploadFile):
@@ -89,6 +95,10 @@ async def _receive(request: Request, file: "tempfile.SpooledTemporaryFile[bytes]
     async for chunk in request.stream():
         file.write(chunk)
     return MEDIA[media]
+
+
+async def _sheet(file: "tempfile.SpooledTemporaryFile[bytes]", names: Mapping[str, str]) -> Sheet:
+    return await asyncio.to_thread(Sheet.read, file, names, max_rows=MAX_ROWS)  # type: ignore[arg-type]
 
 
 def _kind(name: str) -> Kind:

@@ -53,6 +53,8 @@ TRANSITIONS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 STEPS: Final = tuple(dict.fromkeys(step for steps in TRANSITIONS.values() for step in steps))
 ONLY_ONCE: Final = frozenset({"extended"})
+MOVES: Final = frozenset({"assigned", "accepted"})
+"""After these the petition lies with the unit that the step names; any other step leaves it where it is."""
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "objected": ("reasons",),
     "not_accepted": ("actor", "reasons"),
@@ -60,16 +62,19 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "met": ("meeting",),
     "evaluated": ("solved",),
 }
-_TELLINGS: Final[Mapping[str, str]] = {
-    "notified_at": "the notice has been given",
-    "reason_told_at": "the petitioner has been told",
+_TELLINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "notified_at": ("the notice has been given", "the day of the written notice"),
+    "reason_told_at": ("the petitioner has been told", "the day on which the petitioner was told"),
 }
-"""Fields that say when the petitioner heard of something, and what they wait for."""
+"""Fields that say when the petitioner heard of something, what they wait for, and what they are the time of."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """Where a petition stands. `version` is the number of events so far, `last_at` when the last one took effect."""
+    """Where a petition stands. `version` is the number of events so far, `last_at` when the last one took effect.
+
+    The first event took effect when the petition was received.
+    """
 
     petition_id: str
     jurisdiction: str
@@ -101,7 +106,8 @@ def allowed(life: Life) -> tuple[str, ...]:
 def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, str]:
     """The petition after the step, when it happened, and the unit; raises `Refused`.
 
-    The time may be in the past (a letter answered yesterday) but not before the step before it, nor ahead of `now`.
+    The time may be in the past (a letter answered yesterday) but not before the step before it or the receipt, nor ahead
+    of `now`.
     """
     steps = allowed(life)
     if step.type not in steps:
@@ -123,6 +129,9 @@ def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, s
         raise Refused("at-in-future", "the step lies in the future", field="at")
     at = min(at, max(now, life.last_at))
     if at < life.last_at:
+        if life.version == 1:
+            detail = "the step lies before the petition was received; give the time when it was taken"
+            raise Refused("at-before-receipt", detail, field="at")
         raise Refused("at-before-last-step", "the step lies before the one recorded last", field="at")
     after = replace(
         life,
@@ -130,7 +139,7 @@ def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, s
         version=life.version + 1,
         last_at=at,
         last_event_at=max(now, life.last_event_at + timedelta(milliseconds=1)),
-        unit=unit if step.type not in {"objected", "evaluated"} else life.unit,
+        unit=unit if step.type in MOVES else life.unit,
         done=life.done | {step.type},
     )
     return after, at, unit
@@ -139,17 +148,19 @@ def advance(life: Life, step: Step, *, now: datetime) -> tuple[Life, datetime, s
 def check_values(step: Step, *, routes: Collection[str], received: datetime, now: datetime) -> None:
     """What a step's own fields may say, beyond their types; raises `Refused`.
 
-    A date in the future would stand for a notice (Art. 23) or a reason (Art. 34) that nobody has been given.
+    A date in the future, or one before the receipt, would stand for a notice (Art. 23) or a reason (Art. 34) that nobody
+    has been given.
     """
     route = step.fields.get("route")
     if route is not None and route not in routes:
         raise Refused("route-unknown", f"one of: {', '.join(routes)}", field="route")
-    for name, what in _TELLINGS.items():
+    for name, (what, when) in _TELLINGS.items():
         told = step.fields.get(name)
-        if isinstance(told, datetime) and told > now + CLOCK_SKEW:
-            code = f"{name.replace('_', '-')}-in-future"
-            raise Refused(code, f"{name} lies in the future; enter the step once {what}", field=name)
-    notified = step.fields.get("notified_at")
-    if isinstance(notified, datetime) and notified < received:
-        detail = "notified_at lies before the petition was received; give the day of the written notice"
-        raise Refused("notified-at-before-receipt", detail, field="notified_at")
+        if not isinstance(told, datetime):
+            continue
+        code = name.replace("_", "-")
+        if told > now + CLOCK_SKEW:
+            raise Refused(f"{code}-in-future", f"{name} lies in the future; enter the step once {what}", field=name)
+        if told < received:
+            detail = f"{name} lies before the petition was received; give {when}"
+            raise Refused(f"{code}-before-receipt", detail, field=name)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.intake.bodies import PetitionIn
 from services.intake.domain.identity import Identity
 from services.intake.domain.petition import CodeLists, Filing, faults
+from services.intake.forms import check_charset
 from shared.web import check_json, field_errors
 
 FIELDS: Final = (
@@ -25,7 +26,8 @@ _SAID: Final = frozenset({"title", "text", "jurisdiction", "town", "accused_unit
 
 
 async def fields(request: Request) -> dict[str, str]:
-    """Fields of a form: texts only, line ends as \\n; a missing one is empty."""
+    """Fields of a form: texts only, line ends as \\n; a missing one is empty. Raises `Problem` 400."""
+    check_charset(request)
     form = await request.form(max_files=0, max_fields=40)
     names = (*FIELDS, "token", "asked", "switch", "receipt", "code", "solved", "version")
     return {name: value.replace("\r\n", "\n") if isinstance(value := form.get(name, ""), str) else "" for name in names}

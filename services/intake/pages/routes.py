@@ -1,6 +1,7 @@
 """The public pages: a form and a progress page that work without scripts, cookies or sessions."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,6 +32,7 @@ from shared.web import Problem
 
 HERE: Final = Path(__file__).parent
 TOKEN_SECONDS: Final = 6 * 3600
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -201,12 +203,22 @@ class Pages:
         )
 
     async def _evaluate(self, record: Record, form: Mapping[str, str], request: Request) -> Record:
-        petition_id = record.petition.petition_id
-        step = Step("evaluated", None, record.life.unit, PETITIONER, {"solved": form["solved"] == "yes"})
+        petition_id, seen = record.petition.petition_id, form["version"]
+        # nobody's where it was refused out of the pool of the unassigned: then of whoever acted last
+        unit = record.life.unit or next((entry.unit for entry in reversed(record.history) if entry.unit), None)
+        step = Step("evaluated", None, unit, PETITIONER, {"solved": form["solved"] == "yes"})
         if form["solved"] not in {"yes", "no"}:
             raise Refused("field-missing", "say whether it is solved", field="solved")
-        key = f"page/{form['version'][:10]}"
-        await self.intake.step(petition_id, step, key, account=PETITIONER, traceparent=trace_of(request))
+        if not _VERSION.fullmatch(seen):
+            raise Refused("version-conflict", "the page does not say what it showed; look the petition up again")
+        await self.intake.step(
+            petition_id,
+            step,
+            f"page/{seen}",
+            account=PETITIONER,
+            expected=int(seen),
+            traceparent=trace_of(request),
+        )
         return await self.intake.petition(petition_id)
 
     def _asked(

@@ -14,6 +14,7 @@ from shared.clock import FixedClock
 from tests.support.intake import NOW, bearer, client_of, make_app, make_intake, petition_body, tables
 
 UNIT = "379911.construction_bureau"
+RECEIVED = "2026-11-20T08:00:00Z"
 FIELDS: dict[str, dict[str, Any]] = {
     "assigned": {"unit": UNIT, "from_unit": "379911.petition_bureau", "method": "assign"},
     "objected": {"unit": UNIT, "reasons": "不属于本单位职责"},
@@ -52,8 +53,8 @@ PATHS: dict[str, list[str]] = {
 async def petition(client: httpx.AsyncClient) -> dict[str, str]:
     answer = await client.post(
         "/v1/petitions",
-        json=petition_body(topic="urban_construction", submitted_at="2026-11-20T08:00:00Z"),
-        headers={"idempotency-key": "filed"},
+        json=petition_body(topic="urban_construction", submitted_at=RECEIVED, received_at=RECEIVED),
+        headers=bearer() | {"idempotency-key": "filed"},
     )
     found: dict[str, str] = answer.json()
     return found
@@ -157,7 +158,8 @@ async def test_a_route_is_one_of_article_31(
         ("accepted", "notified_at", 6, "notified-at-in-future"),
         ("not_accepted", "notified_at", 6, "notified-at-in-future"),
         ("accepted", "notified_at", 60 * 24 * 1500, "notified-at-in-future"),
-        ("accepted", "notified_at", -1, "notified-at-before-receipt"),
+        ("accepted", "notified_at", -60 * 24 * 4 - 1, "notified-at-before-receipt"),
+        ("extended", "reason_told_at", -60 * 24 * 4 - 1, "reason-told-at-before-receipt"),
         ("extended", "reason_told_at", 6, "reason-told-at-in-future"),
         ("accepted", "notified_at", 5, None),
         ("accepted", "notified_at", 0, None),
@@ -244,7 +246,7 @@ async def test_a_stale_version_is_409(client: httpx.AsyncClient, petition: dict[
 
 @pytest.mark.parametrize(
     ("at", "code"),
-    [("2026-11-24T08:05:01Z", "at-in-future"), ("2026-11-20T07:59:59Z", "at-before-last-step")],
+    [("2026-11-24T08:05:01Z", "at-in-future"), ("2026-11-20T07:59:59Z", "at-before-receipt")],
 )
 async def test_a_step_lies_between_the_one_before_it_and_now(
     client: httpx.AsyncClient, petition: dict[str, str], at: str, code: str
@@ -278,7 +280,7 @@ async def test_free_words_of_staff_are_masked_on_the_way_out(
     client: httpx.AsyncClient, petition: dict[str, str], intake: Intake
 ) -> None:
     await step(client, petition, "not_accepted", reasons="联系人:张三丰,电话13800138000,已起诉")
-    assert tables(intake).outbox[1].data.reasons == "联系人[姓名],电话[电话],已起诉"
+    assert tables(intake).outbox[1].data.reasons == "联系人:[姓名],电话[电话],已起诉"
 
 
 async def test_the_actor_is_the_caller_and_only_a_duty_officer_enters_for_others(
