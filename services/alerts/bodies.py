@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from services.alerts.domain.lifecycle import allowed
 from services.alerts.domain.warning import Measure, Step, Warning
+from services.alerts.handlers import may_act
+from services.alerts.labels import KINDS
 from services.alerts.ports import FlagRow, LogRow
 from shared.access import Principal
 from shared.directory_file import COUNTY_CODE
@@ -18,6 +21,24 @@ from shared.web import Body
 Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 Code = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _said(text: str) -> str:
+    if all(unicodedata.category(c)[0] in "ZC" for c in text):
+        raise ValueError("write something that can be read")
+    return text
+
+
+def _kind(slug: str) -> str:
+    if slug not in KINDS:
+        raise ValueError(f"a kind is one of {', '.join(KINDS)}")
+    return slug
+
+
+Said = AfterValidator(_said)
+"""Not empty to the eye: what is only blank is no reason."""
+Kind = Annotated[Code, AfterValidator(_kind), Field(json_schema_extra={"enum": list(KINDS)})]
+"""A kind that there is: a silence or a drill of another would be accepted and change nothing."""
 
 
 class ActionBody(Body):
@@ -90,7 +111,7 @@ class SilenceBody(Body):
     reason: Reason
     ends_at: Instant
     starts_at: Instant | None = None
-    kinds: Annotated[tuple[Code, ...], Field(max_length=20, strict=False)] = ()
+    kinds: Annotated[tuple[Kind, ...], Field(max_length=20, strict=False)] = ()
     jurisdiction: Annotated[str, Field(pattern=COUNTY_CODE)] | None = None
     unit: Code | None = None
     matter: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -99,10 +120,10 @@ class SilenceBody(Body):
 class DrillBody(Body):
     """What is rehearsed."""
 
-    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+    kind: Kind
     level: Literal["I", "II", "III", "IV"] = "III"
     jurisdiction: Annotated[str, Field(pattern=COUNTY_CODE)]
-    scenario: Annotated[str, Field(min_length=1, max_length=200)]
+    scenario: Annotated[str, Field(min_length=1, max_length=200), Said]
     unit: Code | None = None
     town: Code | None = None
     plan: Code | None = None
@@ -111,7 +132,7 @@ class DrillBody(Body):
 class TextViewBody(Body):
     """Why a petition's text is read."""
 
-    reason: Reason
+    reason: Annotated[Reason, Said]
     petition_id: Code
 
 
@@ -132,16 +153,21 @@ _LOG = TypeAdapter(LogRow)
 _FLAG = TypeAdapter(FlagRow)
 
 
-def show(warning: Warning, who: Principal | None = None) -> dict[str, Any]:
-    """A warning as the API gives it: the domain's fields, what it stands on flattened, and what may be done now."""
+def may_now(warning: Warning, who: Principal) -> list[str]:
+    """What the state allows and the role does."""
+    return [action for action in allowed(warning, who.account) if may_act(who, action)]
+
+
+def show(warning: Warning, who: Principal) -> dict[str, Any]:
+    """A warning as the API gives it: the domain's fields, what it stands on flattened, and what `who` may do now."""
     body: dict[str, Any] = _WARNING.dump_python(warning, mode="json", exclude={"standing"})
     flag = body.pop("flag")
     rule = {name: flag.pop(f"rule_{name}") for name in ("id", "version")}
     rule |= {name: flag.pop(name) for name in ("policy", "basis", "threshold", "observed", "margin")}
     flag.pop("level")
     flag["flagged_at"] = flag.pop("at")
+    flag.pop("sequence")
     step = warning.next_step()
-    acts = who is None or who.role in ("duty_officer", "unit")
     return {
         "warning_id": body.pop("id"),
         **flag,
@@ -149,7 +175,7 @@ def show(warning: Warning, who: Principal | None = None) -> dict[str, Any]:
         "rule": rule,
         "open": warning.open,
         "next_step": _STEP.dump_python(step, mode="json") if step else None,
-        "allowed": list(allowed(warning, who.account if who else None)) if acts else [],
+        "allowed": may_now(warning, who),
     }
 
 

@@ -16,17 +16,8 @@ from shared.directory import Directory
 NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 ATOM: Final = "http://www.w3.org/2005/Atom"
 SENDER: Final = "fengqiao.alerts"
-_MESSAGES: Final = {
-    "raise": "Alert",
-    "update": "Update",
-    "verify": "Update",
-    "assign": "Update",
-    "escalate": "Update",
-    "settle": "Cancel",
-    "discard": "Cancel",
-    "cancel": "Cancel",
-}
-"""Changes that are a message; the others are the house's own."""
+_MESSAGES: Final = {"raise": "Alert", "settle": "Cancel", "discard": "Cancel", "cancel": "Cancel"}
+"""What a change is where it is no Update."""
 _URGENCY: Final = {"I": "Immediate", "II": "Expected", "III": "Expected", "IV": "Future"}
 _SEVERITY: Final = {"I": "Extreme", "II": "Severe", "III": "Moderate", "IV": "Minor"}
 _SEEN: Final = frozenset({"collective_visit", "cross_level_visit", "over_representatives", "overdue"})
@@ -34,9 +25,16 @@ _SEEN: Final = frozenset({"collective_visit", "cross_level_visit", "over_represe
 ET.register_namespace("", NAMESPACE)
 
 
-def message_rows(log: Sequence[LogRow]) -> list[LogRow]:
-    """The lines of a warning's log that are CAP messages."""
-    return [row for row in log if row.action in _MESSAGES]
+def message_rows(warning: Warning, log: Sequence[LogRow]) -> list[LogRow]:
+    """The lines of a warning's log as CAP messages: each is one, for an identifier names one message that never changes.
+
+    A line that is newer than the warning as it was read would give its identifier to what was before it.
+    """
+    return [row for row in log if row.version <= warning.version]
+
+
+def _type(row: LogRow) -> str:
+    return _MESSAGES.get(row.action, "Update")
 
 
 def identifier(warning_id: str, version: int) -> str:
@@ -46,7 +44,7 @@ def identifier(warning_id: str, version: int) -> str:
 
 def cap_message(warning: Warning, log: Sequence[LogRow], units: Directory) -> bytes:
     """The newest message about a warning, with references to those before it."""
-    rows = message_rows(log)
+    rows = message_rows(warning, log)
     last = rows[-1]
     root = ET.Element(f"{{{NAMESPACE}}}alert")
     restricted = warning.flag.restricted
@@ -54,7 +52,7 @@ def cap_message(warning: Warning, log: Sequence[LogRow], units: Directory) -> by
     _add(root, "sender", SENDER)
     _add(root, "sent", stamp(last.at))
     _add(root, "status", "Exercise" if warning.exercise else "Actual")
-    _add(root, "msgType", _MESSAGES[last.action])
+    _add(root, "msgType", _type(last))
     _add(root, "scope", "Private" if restricted else "Restricted")
     if restricted:
         _add(root, "addresses", f"{warning.flag.jurisdiction}.command_center")
@@ -125,22 +123,27 @@ def _info(root: ET.Element, warning: Warning, last: LogRow, units: Directory, la
     _add(code, "value", place)
 
 
-def feed(entries: Sequence[tuple[Warning, Sequence[LogRow]]], at: datetime, units: Directory) -> bytes:
-    """An Atom feed of the newest messages, newest first; each entry links to its CAP document."""
+def feed(entries: Sequence[tuple[Warning, Sequence[LogRow]]], at: datetime, following: str | None = None) -> bytes:
+    """An Atom feed of warnings' newest messages in the order given; each entry links to its CAP document.
+
+    `following` is the address of the next page (RFC 5005).
+    """
     ET.register_namespace("atom", ATOM)
     root = ET.Element(f"{{{ATOM}}}feed")
     for name, text in (("id", "urn:fengqiao:cap"), ("title", labels.INTERNAL.zh), ("updated", stamp(at))):
         ET.SubElement(root, f"{{{ATOM}}}{name}").text = text
     author = ET.SubElement(root, f"{{{ATOM}}}author")
     ET.SubElement(author, f"{{{ATOM}}}name").text = SENDER
+    if following is not None:
+        ET.SubElement(root, f"{{{ATOM}}}link", rel="next", type="application/atom+xml", href=following)
     for warning, log in entries:
-        last = message_rows(log)[-1]
+        last = message_rows(warning, log)[-1]
         entry = ET.SubElement(root, f"{{{ATOM}}}entry")
         mark = f"[{labels.EXERCISE.en}] " if warning.exercise else ""
         ET.SubElement(entry, f"{{{ATOM}}}id").text = f"urn:fengqiao:cap:{identifier(warning.id, last.version)}"
         ET.SubElement(entry, f"{{{ATOM}}}title").text = mark + labels.name(labels.KINDS, warning.kind)
         ET.SubElement(entry, f"{{{ATOM}}}updated").text = stamp(last.at)
-        ET.SubElement(entry, f"{{{ATOM}}}category", term=_MESSAGES[last.action])
+        ET.SubElement(entry, f"{{{ATOM}}}category", term=_type(last))
         ET.SubElement(
             entry, f"{{{ATOM}}}link", rel="alternate", type="application/cap+xml", href=f"/v1/cap/{warning.id}"
         )

@@ -27,6 +27,8 @@ from shared.events import (
 from shared.observe import mask
 
 SOURCE: Final = "/fengqiao/alerts"
+LAST_NUMBER: Final = 2**63 - 1
+"""The store keeps no larger one, and an absurd number must not stop the reader."""
 
 _TYPES: Final[dict[str, type[Any]]] = {
     "raise": WarningRaised,
@@ -90,8 +92,9 @@ def _said(change: Change) -> str | None:
     return None if change.warning.flag.restricted else mask(change.reason)
 
 
-def flag_of(data: FlagData) -> Flag:
-    """A flag event's data as the domain knows it."""
+def flag_of(event: Event) -> Flag:
+    """A flag event as the domain knows it."""
+    data: FlagData = event.data
     return Flag(
         flag_id=data.flag_id,
         kind=data.kind,
@@ -121,6 +124,7 @@ def flag_of(data: FlagData) -> Flag:
         expires_at=data.expires_at,
         restricted=data.restricted,
         accused_unit=data.accused_unit,
+        sequence=min(event.sequence, LAST_NUMBER),
     )
 
 

@@ -6,6 +6,8 @@ A message that was sent but not marked is sent again with the same `Idempotency-
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,8 +32,13 @@ from shared.signing import signed_headers
 
 HOLD: Final = timedelta(seconds=20)
 """A message that was taken and not marked is taken again after this."""
+ATTEMPT_S: Final = 15.0
+"""An attempt ends within the hold: nobody takes a message while it is still being sent."""
 GIVE_UP: Final = timedelta(hours=24)
-AT_ONCE: Final = 8
+EACH_AT_ONCE: Final = 4
+"""Attempts at one receiver at a time: one that does not answer takes up its own places and nobody else's."""
+LOOK_AGAIN_S: Final = 0.5
+"""What comes up while attempts are under way is looked for after this."""
 log = structlog.get_logger(__name__)
 
 
@@ -42,6 +49,8 @@ class Outcome:
     ok: bool
     code: str
     detail: str = ""
+    delivered: tuple[str, ...] = ()
+    """marks of the addresses that have the message now, where a receiver has several"""
 
 
 Send = Callable[[Receiver, Delivery, bytes], Awaitable[Outcome]]
@@ -69,13 +78,31 @@ class Courier:
         self._send: dict[str, Send] = {"console": _shown, "webhook": self._webhook, "apprise": self._apprise}
 
     async def deliver_due(self) -> None:
-        """Send everything that is due now, several at a time."""
-        while True:
-            now = self._clock.now()
-            taken = [row for _ in range(AT_ONCE) if (row := await self._store.claim_delivery(now, now + HOLD))]
-            if not taken:
-                return
-            await asyncio.gather(*(self.deliver(row) for row in taken))
+        """Send everything that is due, and what becomes due meanwhile; several at a time, a few to each receiver."""
+        running: dict[asyncio.Task[Outcome], str] = {}
+        failed: BaseException | None = None
+        try:
+            while True:
+                # after a failure (the store is away, say) nothing more is taken, and what is being sent is sent
+                while failed is None and (row := await self._next(Counter(running.values()))):
+                    running[asyncio.create_task(self.deliver(row), name="alerts.delivery")] = row.receiver
+                if not running:
+                    break
+                ended, _ = await asyncio.wait(running, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    del running[task]
+                    failed = failed or task.exception()
+        finally:  # the service ends, or nothing can be taken any more: what was taken and not marked is taken again after its hold
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        if failed is not None:
+            raise failed
+
+    async def _next(self, under_way: Counter[str]) -> Delivery | None:
+        now = self._clock.now()
+        busy = [name for name, number in under_way.items() if number >= EACH_AT_ONCE]
+        return await self._store.claim_delivery(now, now + HOLD, busy=busy)
 
     async def deliver(self, row: Delivery) -> Outcome:
         """One attempt, written down."""
@@ -88,6 +115,8 @@ class Courier:
         if outcome.code == "withheld":
             status = "withheld"
         attempt = {"at": now, "ok": outcome.ok, "code": outcome.code, "detail": outcome.detail}
+        if outcome.delivered:
+            attempt["delivered"] = list(outcome.delivered)
         await self._store.mark_delivery(row.id, status=status, attempt=attempt, next_at=now + delivery_wait(attempts))
         await failpoint("alerts.delivery.after_mark")
         return outcome
@@ -140,7 +169,8 @@ class Courier:
             nonce=derived_id(row.id, str(len(row.attempts)), now.isoformat()),
         )
         headers |= {"Content-Type": "application/json", "Idempotency-Key": row.id}
-        status = await outward.post(receiver.url or "", body=body, headers=headers, allowed_hosts=self._hosts)
+        async with asyncio.timeout(ATTEMPT_S):
+            status = await outward.post(receiver.url or "", body=body, headers=headers, allowed_hosts=self._hosts)
         # 409: the receiver has it already
         return Outcome(200 <= status < 300 or status == 409, f"http-{status}")
 
@@ -148,13 +178,30 @@ class Courier:
         import apprise  # slow to load, and most deployments have no such receiver
 
         lines = (self._secrets / f"{receiver.urls}.urls").read_text(encoding="utf-8").splitlines()
-        sender = apprise.Apprise()
-        for line in lines:
-            if line.strip() and not line.startswith("#"):
-                sender.add(line.strip())
+        urls = [url for line in lines if (url := line.strip()) and not url.startswith("#")]
+        if not urls:
+            return Outcome(False, "no-address", "the file names no address")
         title, text = as_text(orjson.loads(body), self._units)
-        sent = await sender.async_notify(body=text, title=title)
-        return Outcome(bool(sent), "sent" if sent else "refused")
+
+        async def one(url: str) -> bool:
+            sender = apprise.Apprise()
+            async with asyncio.timeout(ATTEMPT_S):
+                return bool(sender.add(url) and await sender.async_notify(body=text, title=title))
+
+        # each address by itself: together, one that fails would have the others get the message again and again
+        had = {mark for attempt in row.attempts for mark in attempt.get("delivered", ())}
+        left = {mark: url for url in urls if (mark := _mark_of(row, url)) not in had}
+        ends = await asyncio.gather(*(one(url) for url in left.values()), return_exceptions=True)
+        now_have = tuple(mark for mark, end in zip(left, ends, strict=True) if end is True)
+        failed = len(left) - len(now_have)
+        if not failed:
+            return Outcome(True, "sent", delivered=now_have)
+        return Outcome(False, "refused", f"{failed} of {len(urls)} addresses did not take it", now_have)
+
+
+def _mark_of(row: Delivery, url: str) -> str:
+    """What stands for an address in the delivery log: the address itself holds secrets."""
+    return hashlib.sha256(f"{row.id}\n{url}".encode()).hexdigest()[:12]
 
 
 async def _shown(receiver: Receiver, row: Delivery, body: bytes) -> Outcome:

@@ -14,6 +14,7 @@ from services.alerts.domain.plans import PlanBook, attach, tick
 from services.alerts.domain.silence import Silence, checked
 from services.alerts.domain.timers import Plan, Timer, after_change
 from services.alerts.domain.warning import Arrival, Change, Flag, Measure, Text, Warning, WorkPlan
+from services.alerts.groups import hand_over
 from services.alerts.labels import WHY
 from services.alerts.ports import Store, Tx
 from shared.access import PERMISSIONS, Principal, Scope
@@ -87,6 +88,7 @@ async def take(desk: Desk, who: Principal, warning_id: str, order: Order) -> War
         change = apply(warning, _act(desk, who, warning, order, now))
         if order.action == "silence":
             await _keep_silence(tx, who, warning, order, now)
+        await hand_over(tx, [change])
         await tx.save([(change, after_change(change, desk.policies))])
         await tx.audit(
             actor=who.account,
@@ -144,6 +146,8 @@ def _act(desk: Desk, who: Principal, warning: Warning, order: Order, now: dateti
         case "plan":
             if not order.measures or not order.lead:
                 raise Refused("plan-incomplete", "a special work plan names its lead and at least one measure", warning)
+            for named in (order.lead, *(measure.who for measure in order.measures)):
+                _not_the_accused(desk, warning, named)
             return replace(act, payload=WorkPlan(order.measures, order.lead, who.account, now))
         case "on_scene":
             at = order.arrived_at or now
@@ -152,6 +156,7 @@ def _act(desk: Desk, who: Principal, warning: Warning, order: Order, now: dateti
                     "arrival-time", "the arrival cannot lie in the future or long before the warning", warning
                 )
             arrived = order.arrived or f"{warning.responsible_unit or 'unassigned'}#head"
+            _not_the_accused(desk, warning, arrived)
             return replace(act, payload=Arrival(arrived, at, who.account), detail={"arrived": arrived})
         case "silence":
             return replace(act, payload=order.until)
@@ -174,10 +179,16 @@ def _unit(desk: Desk, warning: Warning, unit: str | None) -> str:
     """The unit to assign to: one of the directory, and never the accused or what stands under it."""
     if not unit or not desk.units.knows(unit):
         raise Refused("unknown-unit", "the unit is not in the directory", warning)
-    accused = warning.flag.accused_unit
-    if accused and desk.units.covers(accused, unit):
-        raise Refused("accused-unit", "an accusation cannot be assigned to the accused unit or one under it", warning)
+    _not_the_accused(desk, warning, unit)
     return unit
+
+
+def _not_the_accused(desk: Desk, warning: Warning, who: str) -> None:
+    """Nothing about an accusation is given to the accused unit or what stands under it; `who` may name a role: `unit#head`."""
+    unit = who.partition("#")[0].strip()
+    accused = {warning.flag.accused_unit, *(one.flag.accused_unit for one in warning.standing)}
+    if any(desk.units.covers(one, unit) for one in accused if one):
+        raise Refused("accused-unit", "an accusation is not handled by the accused unit or one under it", warning)
 
 
 async def _keep_silence(tx: Tx, who: Principal, warning: Warning, order: Order, now: datetime) -> None:
@@ -194,7 +205,13 @@ async def _keep_silence(tx: Tx, who: Principal, warning: Warning, order: Order, 
         jurisdiction=warning.flag.jurisdiction,
         warning_id=warning.id,
     )
-    await tx.put_silence(checked(silence))
+    checked(silence)
+    for before in await tx.silences(now):  # the newest says until when: the page shows that one
+        if before.warning_id == warning.id and before.id != silence.id:
+            await tx.put_silence(replace(before, ends_at=now, ended_by=who.account))
+            await tx.set_timers(Plan(drop=(("unmute", before.id),)))
+            await tx.audit(actor=who.account, action="silence.end", object=before.id, at=now)
+    await tx.put_silence(silence)
     await tx.set_timers(Plan(sooner=(Timer(f"unmute/{silence.id}", "unmute", silence.id, silence.ends_at),)))
 
 

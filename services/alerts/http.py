@@ -22,6 +22,7 @@ from shared.openapi import query_names
 from shared.web import Body, Problem, json_body, read_body, read_json
 
 PING_S: Final = 15
+MAX_BOARD: Final = 1000
 UNPROCESSABLE: Final = frozenset(
     {
         "reason-missing",
@@ -42,8 +43,8 @@ B = TypeVar("B", bound=Body)
 WarningId = Annotated[str, Path(max_length=100)]
 
 
-async def answered(work: Awaitable[T]) -> T:
-    """Run a use case and turn its refusals into problem documents."""
+async def answered(work: Awaitable[T], who: Principal | None = None) -> T:
+    """Run a use case and turn its refusals into problem documents, which say what `who` may do instead."""
     try:
         return await work
     except Missing:
@@ -51,10 +52,10 @@ async def answered(work: Awaitable[T]) -> T:
     except Forbidden:
         raise Problem(403, "role-not-allowed", "your role does not do this") from None
     except Refused as refused:
-        raise refusal(refused) from None
+        raise refusal(refused, who) from None
 
 
-def refusal(refused: Refused) -> Problem:
+def refusal(refused: Refused, who: Principal | None = None) -> Problem:
     """409 with what is possible now and who was first; 422, 404 or 403 where the request itself does not fit."""
     kinds = ((UNPROCESSABLE, 422), (GONE, 404), (FORBIDDEN, 403))
     status = next((status for codes, status in kinds if refused.code in codes), 409)
@@ -66,7 +67,7 @@ def refusal(refused: Refused) -> Problem:
             "version": warning.version,
             "by": warning.acknowledged_by or warning.last_actor,
             "at": warning.changed_at.isoformat(),
-            "allowed": list(refused.allowed),
+            "allowed": list(refused.allowed) if who is None else bodies.may_now(warning, who),
         }
     return Problem(status, refused.code, refused.detail, **extra)
 
@@ -93,7 +94,7 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> dict[str, Any]:
         """Warnings, newest first. Filters: state, level, kind (each several), unit, jurisdiction, town, topic, matter, …"""
-        before = _cursor(cursor)
+        before = read_cursor(cursor)
         found, following = await queries.page(desk, who, read_filter(request, desk.units), before=before, limit=limit)
         return {
             "warnings": [bodies.show(warning, who) for warning in found],
@@ -102,14 +103,15 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
 
     @router.get("/warnings/counts")
     async def count_warnings(who: Principal = reader) -> dict[str, dict[str, int]]:
-        """Number of warnings by state, and of the open ones by level and kind."""
+        """Number of warnings by state, and of the open ones by level and kind. Exercises are not counted."""
         return await queries.counts(desk, who)
 
     @router.get("/board", openapi_extra=query_names(FILTERS))
     async def show_board(request: Request, who: Principal = reader) -> dict[str, Any]:
-        """Open warnings in the order in which they need a person now."""
+        """The 1,000 open warnings that need a person most, in that order; `left_out` says how many more there are."""
         found = await queries.board(desk, who, read_filter(request, desk.units))
-        return {"warnings": [bodies.show(warning, who) for warning in found]}
+        shown = found[:MAX_BOARD]
+        return {"warnings": [bodies.show(warning, who) for warning in shown], "left_out": len(found) - len(shown)}
 
     @router.get("/warnings/{warning_id}")
     async def show_warning(warning_id: WarningId, who: Principal = reader) -> dict[str, Any]:
@@ -119,8 +121,8 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
             **bodies.show(detail.warning, who),
             "log": [bodies.show_log(row) for row in detail.log],
             "flags": [bodies.show_flag(row) for row in detail.flags],
-            "episodes": [bodies.show(warning) for warning in detail.episodes],
-            "similar": [bodies.show(warning) for warning in detail.similar],
+            "episodes": [bodies.show(warning, who) for warning in detail.episodes],
+            "similar": [bodies.show(warning, who) for warning in detail.similar],
         }
 
     def action(
@@ -138,7 +140,7 @@ def routes(desk: Desk, access: Access, hub: Hub, *, stream_life_s: float) -> API
                 **({"item": item} if item else {}),
                 **fill(body),
             )
-            return bodies.show(await answered(take(desk, who, warning_id, order)), who)
+            return bodies.show(await answered(take(desk, who, warning_id, order), who), who)
 
         endpoint.__doc__ = f"{model.__doc__} Refused with 409 when it cannot be done now or somebody was first."
         router.add_api_route(
@@ -215,7 +217,8 @@ async def _frames(hub: Hub, scope: Scope, last_event_id: str | None) -> AsyncGen
             yield frame(item)
 
 
-def _cursor(text: str | None) -> int | None:
+def read_cursor(text: str | None) -> int | None:
+    """Where a page goes on; raises `Problem` 422 `cursor-invalid`."""
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from services.alerts import bodies, cap, queries, reports
 from services.alerts.handlers import Desk, Missing
-from services.alerts.http import answered
+from services.alerts.http import answered, read_cursor
 from services.alerts.http_filter import FILTERS, read_filter
 from shared.access import Access, Principal, may, require
 from shared.clock import BEIJING
@@ -20,6 +21,7 @@ from shared.openapi import query_names
 from shared.web import Problem, json_body, read_json
 
 Id = Annotated[str, Path(max_length=100)]
+PAGE: Final = 100
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
@@ -30,11 +32,15 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
     writer = Depends(require(access, *may("warnings.documents")))
 
     @router.get("/cap", openapi_extra=query_names(FILTERS))
-    async def cap_feed(request: Request, who: Principal = reader) -> Response:
-        """Atom feed of the newest CAP 1.2 message of each warning. Restricted and Private only."""
-        found, _ = await queries.page(desk, who, read_filter(request, desk.units), limit=100)
+    async def cap_feed(
+        request: Request, who: Principal = reader, cursor: Annotated[str | None, Query(max_length=20)] = None
+    ) -> Response:
+        """Atom feed of the newest CAP 1.2 message of each warning, newest first, 100 a page. Restricted and Private only."""
+        asked = read_filter(request, desk.units)
+        found, place = await queries.changed(desk, who, asked, before=read_cursor(cursor), limit=PAGE)
         entries = [(warning, await desk.store.log(warning.id)) for warning in found]
-        body = cap.feed(entries, desk.clock.now(), desk.units)
+        following = None if place is None else f"/v1/cap?{_again(request, cursor=str(place))}"
+        body = cap.feed(entries, desk.clock.now(), following)
         return Response(body, media_type="application/atom+xml", headers=_PRIVATE)
 
     @router.get("/cap/{warning_id}")
@@ -81,6 +87,12 @@ def document_routes(desk: Desk, access: Access, lists: Mapping[str, Sequence[str
         return Response(bytes(row["body"]), media_type=reports.MEDIA_TYPES[row["form"]], headers=headers)
 
     return router
+
+
+def _again(request: Request, **changed: str) -> str:
+    """The query of a request with something else in it."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changed]
+    return urlencode([*kept, *changed.items()])
 
 
 async def _may_see_document(desk: Desk, who: Principal, row: Mapping[str, Any]) -> bool:

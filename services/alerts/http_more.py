@@ -16,7 +16,7 @@ from services.alerts.handlers import Desk, Drill, Missing, end_silence, silence,
 from services.alerts.http import answered
 from services.alerts.ports import Delivery
 from shared.access import Access, Principal, may, require
-from shared.web import json_body, read_json
+from shared.web import Problem, json_body, read_json
 
 _SILENCE = TypeAdapter(Silence)
 _DELIVERY = TypeAdapter(Delivery)
@@ -38,6 +38,9 @@ def more_routes(desk: Desk, access: Access) -> APIRouter:
     async def make_silence(request: Request, who: Principal = officer) -> dict[str, Any]:
         """Mute notifications. Life safety, reprisal and overdue warnings cannot be muted (409 `cannot-be-silenced`)."""
         body = await read_json(request, bodies.SilenceBody)
+        if body.unit is not None and not desk.units.knows(body.unit):  # it would be kept and mute nothing
+            told = "unit is the code of a unit of the directory, as 379911.education_bureau"
+            raise Problem(422, "unknown-unit", told)
         now = desk.clock.now()
         wanted = Silence(
             id=str(uuid.uuid4()),

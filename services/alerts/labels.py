@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.alerts.domain.silence import Silence
 from services.alerts.domain.warning import Text, Warning
 from shared.directory import Directory, Lang
 
@@ -159,6 +160,20 @@ def basis(written: str, lang: str = "zh") -> str:
 def cleared_text(slug: str) -> Text:
     """Why a flag was cleared; `merged:ID` names the matter that took it in."""
     return CLEARED.get(slug.partition(":")[0], _FELL_AWAY)
+
+
+def muted(silence: Silence, units: Directory, lang: Lang = "zh", about: str = "") -> str:
+    """What a silence is about, the narrowest first; `about` is the title of the one warning, where it is about one."""
+    zh = lang == "zh"
+    if (
+        silence.warning_id is not None
+    ):  # its kind and county are written beside it, and would read as if all of that were muted
+        only = "仅一条预警" if zh else "one warning only"
+        return f"{only}{'：' if zh else ': '}{about}" if about else only
+    parts = [(f"仅事项 {silence.matter}" if zh else f"matter {silence.matter} only")] if silence.matter else []
+    parts += [name(KINDS, kind, lang) for kind in silence.kinds]
+    parts += [units.name(code, lang) for code in (silence.unit, silence.jurisdiction) if code]
+    return " · ".join(parts) or ("全部（受保护类除外）" if zh else "everything but what is protected")
 
 
 def missed(step: Text) -> Text:

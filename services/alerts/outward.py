@@ -12,10 +12,15 @@ from urllib.parse import urlsplit
 import httpx
 
 TIMEOUT_S: Final = 10.0
-_TRANSLATED: Final = (
-    ipaddress.ip_network("64:ff9b::/96"),
-    ipaddress.ip_network("2002::/16"),
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All that IANA has given out of IPv6 for the open internet. What lies outside carries an IPv4 address in disguise
+(64:ff9b::/96, 64:ff9b:1::/48, ::/96, ::ffff:0:0:0/96) or leads into the house (fec0::/10, fc00::/7), and which of these
+`is_global` knows depends on the version of Python."""
+_NOT_FOR_US: Final = (
+    ipaddress.ip_network("2002::/16"),  # 6to4 and Teredo: IPv4 in disguise
     ipaddress.ip_network("2001::/32"),
+    ipaddress.ip_network("3fff::/20"),  # for documentation
+    ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4
 )
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -37,8 +42,10 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
-        if any(ip in network for network in _TRANSLATED):
+        if ip not in _UNICAST:
             return False
+    if any(ip in network for network in _NOT_FOR_US):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

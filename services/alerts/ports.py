@@ -214,8 +214,13 @@ class Store(Protocol):
     async def find(self, scope: Scope, filter: Filter, *, before: int | None, limit: int) -> list[tuple[int, Warning]]:
         """Warnings newest first with their place in the list; `before` continues after a place."""
 
+    async def changed(
+        self, scope: Scope, filter: Filter, *, before: int | None, limit: int
+    ) -> list[tuple[int, Warning]]:
+        """Warnings by the number of their newest change, newest first; `before` continues after a number."""
+
     async def counts(self, scope: Scope) -> dict[str, dict[str, int]]:
-        """Number of warnings by state and, of the open ones, by level and kind."""
+        """Number of warnings by state and, of the open ones, by level and kind; exercises are not counted."""
 
     async def log(self, id: str) -> list[LogRow]:
         """A warning's log, oldest first."""
@@ -238,8 +243,8 @@ class Store(Protocol):
     async def due_timers(self, now: datetime, limit: int) -> list[Timer]:
         """Timers that are due, the oldest first."""
 
-    async def claim_delivery(self, now: datetime, until: datetime) -> Delivery | None:
-        """Take the message that is due first; nobody else takes it before `until`."""
+    async def claim_delivery(self, now: datetime, until: datetime, *, busy: Collection[str] = ()) -> Delivery | None:
+        """Take the message that is due first, of receivers that are not `busy`; nobody else takes it before `until`."""
 
     async def mark_delivery(self, id: str, *, status: str, attempt: Mapping[str, Any], next_at: datetime) -> None:
         """Write down how an attempt went."""

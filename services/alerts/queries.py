@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -16,7 +16,8 @@ from services.alerts.ports import Filter, FlagRow, LogRow
 from shared.access import Principal, Scope
 from shared.clock import BEIJING
 
-MAX_BOARD: Final = 1000
+PAGE: Final = 1000
+"""How many warnings are read at once where all are wanted."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,42 @@ async def page(
 ) -> tuple[list[Warning], int | None]:
     """One page, newest first, and where the next begins (None at the end)."""
     found = await desk.store.find(who.scope(desk.units), filter, before=before, limit=limit + 1)
-    more = len(found) > limit
+    return _cut(found, limit)
+
+
+async def changed(
+    desk: Desk, who: Principal, filter: Filter, *, before: int | None = None, limit: int = 50
+) -> tuple[list[Warning], int | None]:
+    """One page, the newest change first, and where the next begins (None at the end)."""
+    found = await desk.store.changed(who.scope(desk.units), filter, before=before, limit=limit + 1)
+    return _cut(found, limit)
+
+
+def _cut(found: Sequence[tuple[int, Warning]], limit: int) -> tuple[list[Warning], int | None]:
     shown = found[:limit]
-    return [warning for _, warning in shown], shown[-1][0] if more else None
+    return [warning for _, warning in shown], shown[-1][0] if len(found) > limit else None
 
 
 async def board(desk: Desk, who: Principal, filter: Filter | None = None) -> list[Warning]:
     """Open warnings in the order in which they need a person now."""
     asked = filter or Filter()
     confined = replace(asked, states=asked.states & frozenset(OPEN_STATES) or frozenset(OPEN_STATES))
-    found = await desk.store.find(who.scope(desk.units), confined, before=None, limit=MAX_BOARD)
+    # all of them, then sorted: the newest ones alone could leave out an old one that nobody has answered
+    found = [warning async for warning in each(desk, who.scope(desk.units), confined)]
     now = desk.clock.now()
-    return sorted((warning for _, warning in found), key=lambda warning: urgency(warning, now))
+    return sorted(found, key=lambda warning: urgency(warning, now))
+
+
+async def each(desk: Desk, scope: Scope, filter: Filter) -> AsyncIterator[Warning]:
+    """Every warning of a filter, newest first, read page by page."""
+    before: int | None = None
+    while True:
+        found = await desk.store.find(scope, filter, before=before, limit=PAGE)
+        for _, warning in found:
+            yield warning
+        if len(found) < PAGE:
+            return
+        before = found[-1][0]
 
 
 def urgency(warning: Warning, now: datetime) -> tuple[int, int, int, float]:
@@ -109,66 +134,96 @@ async def one(desk: Desk, who: Principal, warning_id: str) -> Warning:
 
 
 async def counts(desk: Desk, who: Principal) -> dict[str, dict[str, int]]:
-    """Number of warnings by state, and of the open ones by level and by kind."""
+    """Number of warnings by state, and of the open ones by level and by kind; without exercises."""
     return await desk.store.counts(who.scope(desk.units))
 
 
-async def recent(desk: Desk, who: Principal, days: int = 30, limit: int = 5000) -> list[Warning]:
-    """Warnings that came up in the last days, newest first."""
+def _lately(desk: Desk, who: Principal, days: int) -> AsyncIterator[Warning]:
     since = desk.clock.now() - timedelta(days=days)
-    found = await desk.store.find(who.scope(desk.units), Filter(since=since, exercise=False), before=None, limit=limit)
-    return [warning for _, warning in found]
+    return each(desk, who.scope(desk.units), Filter(since=since, exercise=False))
+
+
+def _now_open(desk: Desk, who: Principal) -> AsyncIterator[Warning]:
+    """Open warnings however old: what has waited longest must not drop out of the figures with its window."""
+    return each(desk, who.scope(desk.units), Filter(states=frozenset(OPEN_STATES), exercise=False))
+
+
+async def recent(desk: Desk, who: Principal, days: int = 30) -> list[Warning]:
+    """Warnings that came up in the last days, newest first."""
+    return [warning async for warning in _lately(desk, who, days)]
+
+
+@dataclass
+class _Tally:
+    """What is counted of one unit while its warnings pass by."""
+
+    open: int = 0
+    overdue_steps: int = 0
+    settled: int = 0
+    discarded: int = 0
+    never_acknowledged: int = 0
+    waits: list[float] = field(default_factory=list)
 
 
 async def units(desk: Desk, who: Principal, days: int = 30) -> list[UnitRow]:
-    """How each unit deals with its warnings, those with open ones first."""
+    """How each unit deals with its warnings, those with open ones first: all that are open, and how those of the days went."""
     now = desk.clock.now()
-    found: defaultdict[str, list[Warning]] = defaultdict(list)
-    for warning in await recent(desk, who, days):
-        found[warning.responsible_unit or "unassigned"].append(warning)
-    rows = [_unit_row(unit, warnings, now) for unit, warnings in found.items()]
+    found: defaultdict[str, _Tally] = defaultdict(_Tally)
+    async for warning in _now_open(desk, who):
+        tally = found[warning.responsible_unit or "unassigned"]
+        tally.open += 1
+        tally.overdue_steps += sum(step.done_at is None and step.due <= now for step in warning.steps)
+    async for warning in _lately(desk, who, days):
+        tally = found[warning.responsible_unit or "unassigned"]
+        tally.settled += warning.state == "settled"
+        tally.discarded += warning.state == "discarded"
+        tally.never_acknowledged += warning.first_acknowledged_at is None and not warning.open
+        if (wait := _minutes_until_acknowledged(warning)) is not None:
+            tally.waits.append(wait)
+    rows = [
+        UnitRow(
+            unit=unit,
+            open=tally.open,
+            overdue_steps=tally.overdue_steps,
+            settled=tally.settled,
+            discarded=tally.discarded,
+            median_ack_minutes=round(median(tally.waits), 1) if tally.waits else None,
+            never_acknowledged=tally.never_acknowledged,
+        )
+        for unit, tally in found.items()
+    ]
     return sorted(rows, key=lambda row: (-row.overdue_steps, -row.open, row.unit))
 
 
-def _unit_row(unit: str, warnings: Sequence[Warning], now: datetime) -> UnitRow:
-    waits = [
-        (warning.first_acknowledged_at - warning.raised_at).total_seconds() / 60
-        for warning in warnings
-        if warning.first_acknowledged_at is not None
-    ]
-    late = sum(1 for w in warnings if w.open for step in w.steps if step.done_at is None and step.due <= now)
-    return UnitRow(
-        unit=unit,
-        open=sum(w.open for w in warnings),
-        overdue_steps=late,
-        settled=sum(w.state == "settled" for w in warnings),
-        discarded=sum(w.state == "discarded" for w in warnings),
-        median_ack_minutes=round(median(waits), 1) if waits else None,
-        never_acknowledged=sum(w.first_acknowledged_at is None and not w.open for w in warnings),
-    )
+def _minutes_until_acknowledged(warning: Warning) -> float | None:
+    at = warning.first_acknowledged_at
+    return None if at is None else (at - warning.raised_at).total_seconds() / 60
 
 
 async def district(desk: Desk, who: Principal) -> District:
-    """Townships × topics over 30 days, hours of the last day, days of the last month."""
+    """Townships × topics over 30 days, hours of the last day, days of the last month, and all that is open."""
     now = desk.clock.now()
-    warnings = await recent(desk, who, 30)
-    heat = Counter((w.flag.town or "", w.flag.topic or "") for w in warnings)
+    heat: Counter[tuple[str, str]] = Counter()
+    raised: list[datetime] = []
+    async for warning in _lately(desk, who, 30):
+        heat[(warning.flag.town or "", warning.flag.topic or "")] += 1
+        raised.append(warning.raised_at)
     hour = now.astimezone(BEIJING).replace(minute=0, second=0, microsecond=0)
     hours = [hour - timedelta(hours=back) for back in range(23, -1, -1)]
     day = hour.replace(hour=0)
     days = [day - timedelta(days=back) for back in range(29, -1, -1)]
     return District(
         heat=dict(heat),
-        by_hour=_histogram(warnings, hours, timedelta(hours=1)),
-        by_day=_histogram(warnings, days, timedelta(days=1)),
-        open_by_level=dict(Counter(w.level for w in warnings if w.open)),
+        by_hour=_histogram(raised, hours, timedelta(hours=1)),
+        by_day=_histogram(raised, days, timedelta(days=1)),
+        open_by_level=dict(Counter([warning.level async for warning in _now_open(desk, who)])),
     )
 
 
 def _histogram(
-    warnings: Iterable[Warning], starts: Sequence[datetime], width: timedelta
+    times: Iterable[datetime], starts: Sequence[datetime], width: timedelta
 ) -> tuple[tuple[datetime, int], ...]:
-    found = Counter((warning.raised_at - starts[0]) // width for warning in warnings if warning.raised_at >= starts[0])
+    found = Counter((at - starts[0]) // width for at in times if at >= starts[0])
     return tuple((start, found[place]) for place, start in enumerate(starts))
 
 
@@ -218,21 +273,25 @@ class Quality:
 
 async def quality(desk: Desk, who: Principal, days: int = 30) -> Quality:
     """Figures over the last days; the share that was not real is published (guardrail 12)."""
-    warnings = await recent(desk, who, days)
-    acked = [w for w in warnings if w.first_acknowledged_at is not None]
-    waits = [(w.first_acknowledged_at - w.raised_at).total_seconds() / 60 for w in acked if w.first_acknowledged_at]
+    count: Counter[str] = Counter()
+    waits: list[float] = []
+    async for warning in _lately(desk, who, days):
+        count["raised"] += 1
+        count["verified"] += warning.verified_at is not None
+        if not warning.open:  # an open one's state has the name of a figure
+            count[warning.state] += 1
+        if (wait := _minutes_until_acknowledged(warning)) is not None:
+            waits.append(wait)
+        for step in warning.steps:
+            count["missed"] += step.missed
+            count["in_time"] += step.id == "acknowledge" and step.done_at is not None and step.done_at <= step.due
     return Quality(
-        raised=len(warnings),
-        verified=sum(w.verified_at is not None for w in warnings),
-        discarded=sum(w.state == "discarded" for w in warnings),
-        settled=sum(w.state == "settled" for w in warnings),
-        cancelled=sum(w.state == "cancelled" for w in warnings),
+        raised=count["raised"],
+        verified=count["verified"],
+        discarded=count["discarded"],
+        settled=count["settled"],
+        cancelled=count["cancelled"],
         median_ack_minutes=round(median(waits), 1) if waits else None,
-        acknowledged_in_time=sum(
-            step.done_at is not None and step.done_at <= step.due
-            for w in warnings
-            for step in w.steps
-            if step.id == "acknowledge"
-        ),
-        missed_steps=sum(step.missed for w in warnings for step in w.steps),
+        acknowledged_in_time=count["in_time"],
+        missed_steps=count["missed"],
     )

@@ -82,7 +82,8 @@ def _pdf(report: Report) -> bytes:
         if section.table:
             width = max(len(row) for row in section.table)
             rows = [[paragraph(text, cell) for text in (*row, *[""] * (width - len(row)))] for row in section.table]
-            table = Table(rows, colWidths=[170 * mm / width] * width, repeatRows=0)
+            table = Table(rows, colWidths=[170 * mm / width] * width, repeatRows=0, splitInRow=1)
+            # a reason may be longer than a page: without splitInRow its row is a LayoutError
             table.setStyle(
                 TableStyle([("GRID", (0, 0), (-1, -1), 0.4, colors.grey), ("VALIGN", (0, 0), (-1, -1), "TOP")])
             )

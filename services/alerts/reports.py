@@ -25,6 +25,7 @@ MEDIA_TYPES: Final = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pdf": "application/pdf",
 }
+MOST_LISTED: Final = 200
 LISTS: Final = {"leaders": Text("报区委区政府领导", "leaders"), "members": Text("送指挥部成员单位", "member units")}
 
 
@@ -45,6 +46,7 @@ class Report:
     subtitle: str
     mark: str | None
     sections: tuple[Section, ...]
+    exercise: bool = False
 
 
 def _t(lang: str, zh: str, en: str) -> str:
@@ -69,7 +71,7 @@ def of_warning(detail: Detail, desk: Desk, lang: Lang = "zh") -> Report:
             _t(lang, "责任单位", "Responsible unit"),
             desk.units.name(unit, lang) if unit else "—",
         ),
-        (_t(lang, "涉及人数", "Distinct petitioners"), str(flag.distinct_petitioners)),
+        *_numbers(warning, lang),
         (_t(lang, "发出时间", "Raised"), when(warning.raised_at)),
         (_t(lang, "第几次", "Episode"), str(warning.episode)),
     ]
@@ -90,7 +92,23 @@ def of_warning(detail: Detail, desk: Desk, lang: Lang = "zh") -> Report:
         subtitle=labels.title(warning, lang),
         mark=_mark(lang, exercise=warning.exercise),
         sections=tuple(sections),
+        exercise=warning.exercise,
     )
+
+
+def _numbers(warning: Warning, lang: Lang) -> list[tuple[str, str]]:
+    """People and petitions apart, each where the warning counts it: one person may file for a crowd, a unit's deadlines count no
+    people."""
+    flag = warning.flag
+    petitions = len(flag.petition_ids)
+    if warning.kind in ("overdue", "near_deadline"):  # all that are late, of which it lists 200
+        petitions = max(petitions, int(flag.observed))
+    found = (
+        (_t(lang, "信访人数", "Distinct petitioners"), flag.distinct_petitioners),
+        (_t(lang, "信访件数", "Petitions"), petitions),
+        (_t(lang, "现场最多人数", "Present at most"), flag.headcount),
+    )
+    return [(label, str(number)) for label, number in found if number]
 
 
 def _mark(lang: str, *, exercise: bool) -> str:
@@ -114,13 +132,6 @@ def _reasons(warning: Warning, lang: Lang) -> tuple[str, ...]:
 
 def _by(who: str | None, units: Directory, lang: Lang) -> str:
     return labels.actor(who, units, lang) if who else "—"
-
-
-def _muted(silence: Silence, units: Directory, lang: Lang) -> str:
-    """What a silence is about: kinds and units, by name."""
-    parts = [labels.name(labels.KINDS, kind, lang) for kind in silence.kinds]
-    parts += [units.name(code, lang) for code in (silence.unit, silence.jurisdiction) if code]
-    return " · ".join(parts) or silence.matter or "*"
 
 
 def _steps(warning: Warning, units: Directory, lang: Lang) -> Section:
@@ -204,9 +215,17 @@ def after_action(detail: Detail, lang: Lang = "zh") -> Section:
 
 
 def of_period(
-    warnings: Sequence[Warning], silences: Sequence[Silence], desk: Desk, since: datetime, until: datetime, lang: Lang
+    warnings: Sequence[Warning],
+    silences: Sequence[tuple[Silence, Warning | None]],
+    desk: Desk,
+    since: datetime,
+    until: datetime,
+    lang: Lang,
 ) -> Report:
-    """The report about a period: figures, what is open, what was muted and why. Accusations are not in it."""
+    """The report about a period: figures, what is open, what was muted and why. Accusations are not in it.
+
+    A silence about one warning comes with that.
+    """
     shown = [w for w in warnings if not w.flag.restricted and not w.exercise]
     drills = sum(w.exercise for w in warnings)
     by_kind = Counter(w.kind for w in shown)
@@ -238,14 +257,28 @@ def of_period(
         )
         for w in sorted((w for w in shown if w.open), key=lambda w: (w.level, w.raised_at))
     ]
-    sections.append(Section(_t(lang, "三、未了结预警", "3. Open warnings"), table=(head, *rows[:200])))
-    muted = [s for s in silences if s.starts_at < until and s.ends_at > since]
+    cut = _t(lang, f"仅列 {MOST_LISTED} 条，共 {len(rows)} 条。", f"{MOST_LISTED} of {len(rows)} are listed.")
+    sections.append(
+        Section(
+            _t(lang, "三、未了结预警", "3. Open warnings"),
+            (cut,) if len(rows) > MOST_LISTED else (),
+            (head, *rows[:MOST_LISTED]),
+        )
+    )
+    muted = [(s, one) for s, one in silences if s.starts_at < until and s.ends_at > since]
     mute_head = tuple(
         _t(lang, zh, en)
         for zh, en in (("范围", "What"), ("起", "From"), ("止", "Until"), ("人员", "Who"), ("理由", "Why"))
     )
     mute_rows = tuple(
-        (_muted(s, desk.units, lang), when(s.starts_at), when(s.ends_at), s.author, s.reason) for s in muted
+        (
+            labels.muted(s, desk.units, lang, labels.title(one, lang) if one else ""),
+            when(s.starts_at),
+            when(s.ends_at),
+            s.author,
+            s.reason,
+        )
+        for s, one in muted
     )
     sections.append(Section(_t(lang, "四、静默情况", "4. Silences"), table=(mute_head, *mute_rows)))
     return Report(
@@ -290,9 +323,11 @@ async def compose(desk: Desk, who: Principal, wanted: Wanted) -> Report:
     if wanted.since is None or wanted.until is None or wanted.since >= wanted.until:
         raise Refused("period-invalid", "name a warning, or since and until")
     span = Filter(since=wanted.since, until=wanted.until)
-    found = await desk.store.find(who.scope(desk.units), span, before=None, limit=5000)
+    found = [warning async for warning in queries.each(desk, who.scope(desk.units), span)]
     silences = await queries.plain_silences(desk, who)
-    return of_period([w for _, w in found], silences, desk, wanted.since, wanted.until, wanted.lang)
+    silenced = {w.id: w for w in await desk.store.many([s.warning_id for s in silences if s.warning_id])}
+    pairs = [(s, silenced.get(s.warning_id or "")) for s in silences]
+    return of_period(found, pairs, desk, wanted.since, wanted.until, wanted.lang)
 
 
 async def send(
@@ -318,14 +353,17 @@ async def send(
     }
     ids = (wanted.warning_id,) if wanted.warning_id else ()
     text = {
-        "title": f"{report.title.replace(' ', '')} {report.subtitle}",
+        "title": f"{report.title.replace('  ', '')} {report.subtitle}",
         "document": f"/v1/documents/{id}",
         "reason": "report",
     }
 
     async def work(tx: Tx) -> None:
         await tx.put_document(record)
-        rows = [Delivery(f"document:{id}/{name}", name, "report", ids, text, now, now) for name in receivers]
+        rows = [
+            Delivery(f"document:{id}/{name}", name, "report", ids, text, now, now, exercise=report.exercise)
+            for name in receivers
+        ]
         await tx.put_deliveries(rows)
         await tx.audit(
             actor=who.account,

@@ -9,13 +9,14 @@ from typing import Final
 
 from services.alerts.contract import flag_of
 from services.alerts.domain.episodes import Decision, Outcome, on_cleared, on_flag, on_group
-from services.alerts.domain.escalation import Policies
+from services.alerts.domain.escalation import Policies, first_call_from
 from services.alerts.domain.findings import FindingRow, Place
 from services.alerts.domain.levels import level_of
 from services.alerts.domain.lifecycle import Act, NewFlag, apply, raise_warning
-from services.alerts.domain.standing import together, with_flag, without
+from services.alerts.domain.standing import after_clear, together, with_flag, without
 from services.alerts.domain.timers import after_change
 from services.alerts.domain.warning import Change, Flag, Key, Standing, Text, Warning
+from services.alerts.groups import hand_over
 from services.alerts.labels import CLEARED, OBLIGATIONS, cleared_text
 from services.alerts.ports import FindingGroup, FlagRow, Tx
 from shared.events import Event, FlagCleared, FlagData, ObligationData, ObligationWithdrawn, derived_id
@@ -45,9 +46,11 @@ class Changes:
         before = self._changes[at] if at is not None else None
         if at is not None and before is not None and change.action == "update" and _mergeable(before, change):
             merged = replace(change.warning, version=before.warning.version, state=before.warning.state)
+            unit = before.prior.responsible_unit if before.prior else None  # the only one that knows of the warning
             self._changes[at] = replace(
                 before,
                 warning=merged,
+                from_unit=unit if unit != merged.responsible_unit else None,
                 reason=change.reason or before.reason,
                 why=change.why or before.why,
                 chain_started=before.chain_started or change.chain_started,
@@ -61,6 +64,7 @@ class Changes:
     async def save(self, tx: Tx) -> list[Change]:
         """Write them all."""
         if self._changes:
+            await hand_over(tx, self._changes)
             await tx.save([(change, after_change(change, self._policies)) for change in self._changes])
         return self._changes
 
@@ -75,7 +79,7 @@ async def on_flags(tx: Tx, heard: Sequence[Heard], policies: Policies) -> list[C
     fresh = {str(one.event.id): one for one in heard if str(one.event.id) not in seen}
     if not fresh:
         return []
-    flags = {id: flag_of(one.event.data) for id, one in fresh.items()}
+    flags = {id: flag_of(one.event) for id, one in fresh.items()}
     keys = {flag.key for flag in flags.values()}
     keys |= {key for id, one in fresh.items() if (key := _taker(one.event.data, flags[id]))}
     changes = Changes(await tx.latest(keys), policies)
@@ -133,7 +137,7 @@ def _change(
         flag = together(standing)
     cause, at, trace = str(one.event.id), one.at, one.event.traceparent
     level = level_of(flag)
-    policy = policies.choose(flag.kind, level).id
+    policy = policies.choose(flag.kind, level)
     if decision.do == "raise":
         return raise_warning(
             flag,
@@ -143,17 +147,25 @@ def _change(
             at=at,
             cause=cause,
             previous=latest,
-            policy=policy,
+            policy=policy.id,
             traceparent=trace,
         )
     if latest is None or decision.do == "nothing":
         return None
     if why is not None:
         act = Act(decision.do, "system", at, cause, why.en, why=why, traceparent=trace)
+        latest = after_clear(latest, flag)
         if decision.do == "update":
             act = replace(act, payload=NewFlag(latest.flag, latest.level, cleared=True))
         return apply(latest, act)
-    payload = NewFlag(flag, level, policy, standing=standing)
+    payload = NewFlag(
+        replace(flag, at=max(latest.flag.at, flag.at)),  # what came late says a time before the one that is shown
+        level,
+        policy.id,
+        standing=standing,
+        calls_from=first_call_from(latest, policies, policy, at),
+        ack_holds=policy.ack_holds,
+    )
     return apply(latest, Act("update", "system", at, cause, payload=payload, traceparent=trace))
 
 

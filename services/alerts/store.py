@@ -46,6 +46,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
         IndexModel([("matter", ASCENDING), ("newest", ASCENDING)], name="newest_of_matter"),
         IndexModel([("place", DESCENDING)], name="place", unique=True),
         IndexModel([("open", ASCENDING), ("seq", ASCENDING)], name="snapshot"),
+        IndexModel([("seq", DESCENDING)], name="changed"),
         IndexModel([("group", ASCENDING), ("open", ASCENDING)], name="group"),
         IndexModel([("unit_path", ASCENDING), ("place", DESCENDING)], name="unit"),
     ],
@@ -118,20 +119,31 @@ class MongoStore:
 
     async def find(self, scope: Scope, filter: Filter, *, before: int | None, limit: int) -> list[tuple[int, Warning]]:
         """Warnings newest first with their place in the list."""
+        return await self._page("place", scope, filter, before, limit)
+
+    async def changed(
+        self, scope: Scope, filter: Filter, *, before: int | None, limit: int
+    ) -> list[tuple[int, Warning]]:
+        """Warnings by the number of their newest change, newest first."""
+        return await self._page("seq", scope, filter, before, limit)
+
+    async def _page(
+        self, by: str, scope: Scope, filter: Filter, before: int | None, limit: int
+    ) -> list[tuple[int, Warning]]:
         query = {"$and": [scope_query(scope), filter_query(filter)]}
         if before is not None:
-            query["$and"].append({"place": {"$lt": before}})
-        cursor = self._mongo[WARNINGS].find(query, {"warning": 1, "place": 1}).sort("place", -1).limit(limit)
-        return [(row["place"], codec.load_warning(row["warning"])) async for row in cursor]
+            query["$and"].append({by: {"$lt": before}})
+        cursor = self._mongo[WARNINGS].find(query, {"warning": 1, by: 1}).sort(by, -1).limit(limit)
+        return [(row[by], codec.load_warning(row["warning"])) async for row in cursor]
 
     async def counts(self, scope: Scope) -> dict[str, dict[str, int]]:
-        """Number of warnings by state and, of the open ones, by level and kind."""
+        """Number of warnings by state and, of the open ones, by level and kind; exercises are not counted."""
         groups = {
             "state": [{"$group": {"_id": "$state", "n": {"$sum": 1}}}],
             "level": [{"$match": {"open": True}}, {"$group": {"_id": "$level", "n": {"$sum": 1}}}],
             "kind": [{"$match": {"open": True}}, {"$group": {"_id": "$kind", "n": {"$sum": 1}}}],
         }
-        pipeline = [{"$match": scope_query(scope)}, {"$facet": groups}]
+        pipeline = [{"$match": {**scope_query(scope), "exercise": {"$ne": True}}}, {"$facet": groups}]
         found = await self._mongo[WARNINGS].aggregate(pipeline).to_list(1)
         return {name: {row["_id"]: row["n"] for row in found[0][name]} for name in groups}
 
@@ -171,10 +183,13 @@ class MongoStore:
         cursor = self._mongo[TIMERS].find({"due": {"$lte": now}}).sort("due", 1).limit(limit)
         return [codec.load_timer(row) async for row in cursor]
 
-    async def claim_delivery(self, now: datetime, until: datetime) -> Delivery | None:
-        """Take the message that is due first; nobody else takes it before `until`."""
+    async def claim_delivery(self, now: datetime, until: datetime, *, busy: Collection[str] = ()) -> Delivery | None:
+        """Take the message that is due first, of receivers that are not `busy`; nobody else takes it before `until`."""
+        query: Document = {"status": "pending", "next_at": {"$lte": now}}
+        if busy:
+            query["receiver"] = {"$nin": sorted(busy)}
         found = await self._mongo[DELIVERIES].find_one_and_update(
-            {"status": "pending", "next_at": {"$lte": now}}, {"$set": {"next_at": until}}, sort=[("next_at", 1)]
+            query, {"$set": {"next_at": until}}, sort=[("next_at", 1)]
         )
         return codec.load_delivery(found) if found else None
 

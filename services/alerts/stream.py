@@ -100,6 +100,11 @@ class Hub:
     async def _hand_out(self) -> None:
         while rows := await self._store.stream(self.at, READ):
             for row in rows:
+                if row.seq != self.at + 1:
+                    # a row was removed before it was read: whoever listens has missed it, and has to come again
+                    log.warning("stream_gap", after=self.at, found=row.seq)
+                    for client in list(self._clients):
+                        self.close(client)
                 for client in list(self._clients):
                     if row.shown_to(client.scope):
                         self._give(client, row)
@@ -130,15 +135,18 @@ class Hub:
         async with self.listen(scope) as client:
             joined = await self._store.head()  # asked after joining: rows above come through the queue
             sent, reason = await self._resume_point(last_id, joined)
+            if reason is None:
+                try:
+                    async for row in self._between(sent, joined, scope):
+                        yield row
+                except GapError:
+                    reason = "expired"
+                sent = max(sent, joined)
             if reason is not None:
                 yield Reset(reason, joined)
                 for row in await self._store.snapshot(scope):
                     yield row
                 sent = joined
-            else:
-                async for row in self._between(sent, joined, scope):
-                    yield row
-                sent = max(sent, joined)
             yield Resumed(sent)
             while True:
                 live = await client.queue.get()
@@ -162,14 +170,27 @@ class Hub:
         return wanted, None
 
     async def _between(self, after: int, until: int, scope: Scope) -> AsyncIterator[StreamRow]:
+        """Rows up to `until`; raises `GapError` where one is not there any more.
+
+        What is removed goes by a row's time, and that of a row that waited in the broker for days lies before those of rows
+        with lower numbers: the oldest row that is left does not say that all after it are.
+        """
         while after < until:
             rows = await self._store.stream(after, READ)
+            if not rows:
+                raise GapError
             for row in rows:
-                if row.seq <= until and row.shown_to(scope):
+                if after == until:
+                    return
+                if row.seq != after + 1:
+                    raise GapError
+                if row.shown_to(scope):
                     yield row
                 after = row.seq
-            if not rows:
-                return
+
+
+class GapError(Exception):
+    """Rows that were asked for have been removed."""
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from services.alerts.domain.escalation import Policies, next_call
 from services.alerts.domain.lifecycle import Act, apply
-from services.alerts.domain.notify import GROUP_INTERVAL, Reason, Told, group_key, needs_telling, told_now, unmuted
+from services.alerts.domain.notify import (
+    GROUP_INTERVAL,
+    Reason,
+    Told,
+    group_key,
+    needs_telling,
+    news_first,
+    told_now,
+    unmuted,
+)
+from services.alerts.domain.silence import mutes
 from services.alerts.domain.timers import Plan, Timer, after_change, chain_of, flush_at, next_step_timer
 from services.alerts.domain.warning import Warning
+from services.alerts.groups import move
 from services.alerts.handlers import Desk, summary
 from services.alerts.labels import WHY, missed
 from services.alerts.ports import Delivery, Tx
 
 BATCH: Final = 200
+NAMED: Final = 50
+"""Warnings that a message names at most; `total` says how many it is about."""
 
 
 async def fire_due(desk: Desk) -> int:
@@ -52,6 +66,8 @@ async def fire(desk: Desk, timer: Timer) -> bool:
                 await flush(tx, desk.policies, there.subject, now)
             case "unmute":
                 await _unmute(tx, there, now)
+            case "release":
+                await _look_again(tx, await tx.open_on({there.subject}), now)
         return True
 
     return await desk.store.run(work, point="alerts.timer")
@@ -89,7 +105,8 @@ async def _lapse(tx: Tx, policies: Policies, timer: Timer, now: datetime) -> Non
     if warning.acknowledged_until > now:
         return
     why = WHY["lapse"]
-    change = apply(warning, Act("lapse", "system", now, timer.id, why.en, why=why))
+    policy = policies.choose(warning.kind, warning.level).id
+    change = apply(warning, Act("lapse", "system", now, timer.id, why.en, why=why, payload=policy))
     await tx.save([(change, after_change(change, policies))])
 
 
@@ -123,7 +140,11 @@ async def _unmute(tx: Tx, timer: Timer, now: datetime) -> None:
     warning = await tx.warning(silence.warning_id) if silence.warning_id else None
     matters = {warning.matter} if warning else {silence.matter} if silence.matter else set()
     muted = await tx.open_on(matters) if matters else await tx.open_of(silence.kinds)
-    keys = sorted({group_key(one) for one in muted})
+    await _look_again(tx, [*muted, warning] if warning else muted, now)
+
+
+async def _look_again(tx: Tx, warnings: Iterable[Warning], now: datetime) -> None:
+    keys = sorted({group_key(one) for one in warnings})
     await tx.set_timers(Plan(sooner=tuple(flush_at(key, now) for key in keys)))
 
 
@@ -133,13 +154,23 @@ async def flush(tx: Tx, policies: Policies, key: str, now: datetime) -> Reason:
     known = dict(told.firing) if told else {}
     members = await tx.group(key, known)
     stayed = [warning for warning in members if not warning.open or group_key(warning) == key]
+    for warning in members:
+        if warning.open and group_key(warning) != key and warning.id in known:  # this version forms groups otherwise
+            await move(tx, warning.id, key, group_key(warning))
+            await tx.set_timers(Plan(sooner=(flush_at(group_key(warning), now),)))
     if told is not None:  # a warning that moved to a group of its own has not ended
         here = {warning.id for warning in stayed}
         told = replace(told, firing={id: seen for id, seen in known.items() if id in here})
     others = await tx.open_on({warning.matter for warning in stayed})
-    audible = unmuted(stayed, await tx.silences(now), others, now)
-    if told is not None:  # nor has one that is muted now: it is told anew when that ends
-        muted = {warning.id for warning in stayed if warning.open} - {warning.id for warning in audible}
+    silences = await tx.silences(now)
+    audible = unmuted(stayed, silences, others, now)
+    muted = {warning.id for warning in stayed} - {warning.id for warning in audible}
+    ended = [warning for warning in stayed if warning.id in muted and not warning.open]
+    if ended:  # a silence is heeded to its end; then it is told that what was told about ended meanwhile
+        over = min(one.ends_at for one in silences if any(mutes(one, warning, now) for warning in ended))
+        await tx.set_timers(Plan(sooner=(flush_at(key, over),)))
+    kept = {id: seen for id, seen in known.items() if id in muted}
+    if told is not None:  # nor has one that is muted now: what there is to say of it is said when that ends
         told = replace(told, firing={id: seen for id, seen in told.firing.items() if id not in muted})
     policy = policies.choose(stayed[0].kind, min(w.level for w in stayed)) if stayed else None
     reason = needs_telling(told, audible, now, policy.repeat if policy else None)
@@ -149,8 +180,14 @@ async def flush(tx: Tx, policies: Policies, key: str, now: datetime) -> Reason:
             await tx.set_timers(Plan(sooner=(flush_at(key, told.at + GROUP_INTERVAL),)))
             return Reason.UNCHANGED
         after = told_now(told, audible, now)
-        await tx.set_told(key, after)
-        body = {"reason": reason.value, "group": key, "warnings": [summary(warning) for warning in audible[:50]]}
+        await tx.set_told(key, replace(after, firing={**after.firing, **kept}))
+        audible = news_first(told, audible)
+        body = {
+            "reason": reason.value,
+            "group": key,
+            "total": len(audible),
+            "warnings": [summary(warning) for warning in audible[:NAMED]],
+        }
         ids = tuple(warning.id for warning in audible)
         exercise = bool(audible) and all(warning.exercise for warning in audible)
         await tx.put_deliveries(

@@ -217,6 +217,12 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda pair: -pair[0])[:limit]
 
+    async def changed(
+        self, scope: Scope, filter: Filter, *, before: int | None, limit: int
+    ) -> list[tuple[int, Warning]]:
+        found = [(self.s.rows[w.id].seq, w) for _, w in await self.find(scope, filter, before=None, limit=10**9)]
+        return sorted((p for p in found if before is None or p[0] < before), key=lambda pair: -pair[0])[:limit]
+
     def _fits(self, w: Warning, f: Filter) -> bool:
         unit = w.responsible_unit
         return (
@@ -237,7 +243,7 @@ class MemoryStore:
     async def counts(self, scope: Scope) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {"state": {}, "level": {}, "kind": {}}
         for w in self.s.warnings.values():
-            if self._shown(w, scope):
+            if self._shown(w, scope) and not w.exercise:
                 found["state"][w.state] = found["state"].get(w.state, 0) + 1
                 if w.open:
                     found["level"][w.level] = found["level"].get(w.level, 0) + 1
@@ -266,8 +272,12 @@ class MemoryStore:
     async def due_timers(self, now: datetime, limit: int) -> list[Timer]:
         return sorted((t for t in self.s.timers.values() if t.due <= now), key=lambda t: t.due)[:limit]
 
-    async def claim_delivery(self, now: datetime, until: datetime) -> Delivery | None:
-        due = [d for d in self.s.deliveries.values() if d.status == "pending" and d.next_at <= now]
+    async def claim_delivery(self, now: datetime, until: datetime, *, busy: Collection[str] = ()) -> Delivery | None:
+        due = [
+            d
+            for d in self.s.deliveries.values()
+            if d.status == "pending" and d.next_at <= now and d.receiver not in busy
+        ]
         if not due:
             return None
         first = min(due, key=lambda d: d.next_at)

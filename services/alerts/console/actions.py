@@ -138,12 +138,10 @@ class Actions:
 
     def _assign(self, warning: Warning) -> None:
         visitor = self.visitor
-        units = visitor.console.desk.units
-        accused = warning.flag.accused_unit
         options = {
             code: visitor.unit(code)
-            for code, unit in units.units.items()
-            if unit.level in ("county", "town") and not (accused and units.covers(accused, code))
+            for code, unit in visitor.console.desk.units.units.items()
+            if unit.level in ("county", "town") and not self._is_accused(warning, code)
         }
         suggested = warning.responsible_unit if warning.responsible_unit in options else None
         with self._form(
@@ -168,17 +166,32 @@ class Actions:
 
     def _posts(self, warning: Warning) -> dict[str, str]:
         """Who can be named in a plan: units and their heads, never persons; the responsible unit first."""
-        visitor, own = self.visitor, warning.responsible_unit
+        visitor, own = self.visitor, self._in_charge(warning)
         units = visitor.console.desk.units
-        codes = [code for code, unit in units.units.items() if unit.level in ("county", "town") and code != own]
+        codes = [
+            code
+            for code, unit in units.units.items()
+            if unit.level in ("county", "town") and code != own and not self._is_accused(warning, code)
+        ]
         ordered = [own, *codes] if own else codes
         posts = {post: visitor.actor(post) for code in ordered for post in (f"{code}#head", code)}
         return {**posts, "duty_officer": visitor.actor("duty_officer")}
 
+    def _is_accused(self, warning: Warning, code: str) -> bool:
+        """Whether the unit is the accused, or stands under it: nobody handles what is said against themselves."""
+        accused = {warning.flag.accused_unit, *(one.flag.accused_unit for one in warning.standing)}
+        return any(self.visitor.console.desk.units.covers(one, code) for one in accused if one)
+
+    def _in_charge(self, warning: Warning) -> str | None:
+        """The responsible unit, where it may be named."""
+        own = warning.responsible_unit
+        return None if own is None or self._is_accused(warning, own) else own
+
     def _plan(self, warning: Warning) -> None:
         visitor, t = self.visitor, self.visitor.t
         posts = self._posts(warning)
-        unit = warning.responsible_unit or "duty_officer"
+        own = self._in_charge(warning)
+        unit = own or "duty_officer"
         tomorrow = visitor.console.desk.clock.now() + timedelta(days=1)
         lines: list[tuple[Any, Any, Any]] = []
 
@@ -210,7 +223,7 @@ class Actions:
                 )
 
         with self._form("plan", warning, order).classes("wide"):
-            lead = post(t("牵头", "Lead"), f"{unit}#head" if warning.responsible_unit else unit)
+            lead = post(t("牵头", "Lead"), f"{unit}#head" if own else unit)
             lead.classes("fq-field fq-lead")
             rows = ui.element("div").classes("fq-measures")
             if warning.work_plan:
@@ -224,13 +237,12 @@ class Actions:
 
     def _on_scene(self, warning: Warning) -> None:
         visitor, t = self.visitor, self.visitor.t
-        head = f"{warning.responsible_unit or 'unassigned'}#head"
+        head = f"{self._in_charge(warning) or 'unassigned'}#head"
         now = visitor.console.desk.clock.now()
 
         def order() -> Order:
-            at = read_local(when.value)
-            shown = now.replace(second=0, microsecond=0)  # the field has no seconds: as it was preset means now
-            return self._order("on_scene", warning, arrived=who.value or head, arrived_at=None if at == shown else at)
+            # as it stands in the form: the time of sending may be much later than the one that was read and left as it was
+            return self._order("on_scene", warning, arrived=who.value or head, arrived_at=read_local(when.value))
 
         with self._form("on_scene", warning, order):
             who = ui.select({head: visitor.actor(head), "duty_officer": visitor.actor("duty_officer")}, value=head,

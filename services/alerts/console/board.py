@@ -14,11 +14,10 @@ import structlog
 from services.alerts.domain.warning import OPEN_STATES, Warning
 from services.alerts.handlers import Desk
 from services.alerts.ports import Filter, StreamRow
-from services.alerts.queries import urgency
+from services.alerts.queries import each, urgency
 from services.alerts.stream import Hub
 from shared.access import Scope
 
-MOST: Final = 5000
 GATHER_S: Final = 0.02
 CHECK_S: Final = 2.0
 log = structlog.get_logger()
@@ -132,10 +131,12 @@ class Board:
 
     async def _load(self) -> None:
         store = self._desk.store
-        found = await store.find(Scope(), Filter(states=frozenset(OPEN_STATES)), before=None, limit=MOST)
+        # every one: the newest alone could leave out an old one that nobody has answered. What changes while the pages are
+        # read comes through the queue afterwards
+        found = [warning async for warning in each(self._desk, Scope(), Filter(states=frozenset(OPEN_STATES)))]
         newest = await store.stream(max(0, await store.head() - 1), 1)
         before = set(self.warnings)
-        self.warnings = {warning.id: warning for _, warning in found}
+        self.warnings = {warning.id: warning for warning in found}
         self._told({*before, *self.warnings}, newest[-1].at if newest else None)
         self.loaded.set()
 

@@ -22,7 +22,7 @@ STATUS: Final = {
     "pending": Text("待送达", "on its way"),
     "sent": Text("已送达", "delivered"),
     "failed": Text("送达失败", "failed"),
-    "withheld": Text("未发送（静默或演练）", "withheld"),
+    "withheld": Text("未发送（检举控告，不发被反映单位）", "withheld: an accusation, not for the accused unit"),
 }
 
 REASONS: Final = {

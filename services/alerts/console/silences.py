@@ -16,7 +16,7 @@ from services.alerts.console.tables import Cell, Link, Press, table
 from services.alerts.console.visitor import SignedOut, Visitor, moment
 from services.alerts.domain.silence import Silence
 from services.alerts.handlers import end_silence, may_act, silence
-from services.alerts.labels import KINDS
+from services.alerts.labels import KINDS, muted
 
 
 class Silences:
@@ -58,12 +58,11 @@ class Silences:
 
     def _row(self, one: Silence, *, running: bool) -> list[Cell]:
         visitor, t = self.visitor, self.visitor.t
-        parts = [visitor.label(KINDS, kind) for kind in one.kinds]
-        parts += [visitor.unit(code) for code in (one.unit, one.jurisdiction) if code]
-        what = " · ".join(parts) or t("全部（受保护类除外）", "everything but what is protected")
+        what = muted(one, visitor.console.desk.units, visitor.lang)
         scope: Cell = Link(what, f"/warnings/{one.warning_id}") if one.warning_id else what
         end: Cell = None
-        if running and may_act(visitor.who, "silence"):
+        theirs = visitor.who.jurisdiction in (None, one.jurisdiction)  # a county ends none that holds beyond it
+        if running and theirs and may_act(visitor.who, "silence"):
             end = Press(t("提前结束", "End now"), lambda: self._end(one.id), "fq-end")
         elif one.ended_by:
             end = f"{t('结束', 'ended by')} {visitor.actor(one.ended_by)}"

@@ -79,6 +79,10 @@ async def build(visitor: Visitor, page: Page) -> None:
         rows = [_row(visitor, row) for row in await queries.units(desk, visitor.who, days)]
         table(heads, rows, marker="fq-unit-table", empty=t("没有预警", "No warning"))
         ui.label(
+            t("“未了结”和“超时事项”含全部在办预警，其余各列为所选天数内发出的预警。",
+              "Open and overdue count every open warning; the other columns those raised in the chosen days.")
+        ).classes("fq-hint")  # fmt: skip
+        ui.label(
             t("时限为内部目标；数字考核单位流程，不评价任何个人。",
               "Internal targets; figures are about a unit's process, never about a person.")
         ).classes("fq-hint")  # fmt: skip

@@ -162,7 +162,10 @@ REFUSALS: Final[Mapping[str, str]] = {
     "no-such-item": "预案中没有该事项。",
     "already-done": "该事项已有人完成。",
     "no-such-step": "该事项已完成或不存在。",
+    "step-needs-action": "该事项须通过相应操作完成，不能直接勾选。",
     "accusation": "涉及检举控告的专报不发送成员单位。",
+    "jurisdiction-not-yours": "区县账号只能处理本区县的事项。",
+    "no-such-action": "没有此项操作。",
     "period-invalid": "请选择预警，或填写起止时间（止晚于起）。",
 }
 

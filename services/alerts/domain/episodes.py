@@ -46,12 +46,12 @@ def on_flag(latest: Warning | None, flag: Flag) -> Decision:
         return Decision("raise", Outcome.FIRST)
     before = followed(latest, flag)
     if latest.open:
-        if before is not None and flag.at < before.at:
+        if before is not None and older(flag, before):
             return Decision("nothing", Outcome.STALE)
         if before is not None and _same(before, flag) and latest.cleared_at is None:
             return Decision("nothing", Outcome.SAME)
         return Decision("update", Outcome.MORE)
-    if before is not None and (flag.at <= before.at or not _more_behind_it(before, flag)):
+    if before is not None and before.flag_id == flag.flag_id and not _goes_on(before, flag):
         return Decision("nothing", Outcome.STALE)
     if latest.state == "discarded" and not _worth_another_look(latest, flag):
         return Decision("nothing", Outcome.STILL_DISCARDED)
@@ -79,7 +79,7 @@ def on_cleared(latest: Warning | None, flag: Flag, taker: Warning | None = None)
     flag that now counts both may never be heard of again, so a warning that nobody has looked at does not end by that.
     """
     before = followed(latest, flag) if latest is not None and latest.open else None
-    if latest is None or before is None or flag.at < before.at:
+    if latest is None or before is None or older(flag, before):
         return Decision("nothing", Outcome.NOTHING_TO_CLEAR)
     if latest.cleared_at is not None:
         return Decision("nothing", Outcome.SAME)
@@ -101,9 +101,18 @@ def _same(old: Flag, new: Flag) -> bool:
     )
 
 
-def _more_behind_it(old: Flag, new: Flag) -> bool:
-    """A flag of another id, or petitions that were not counted before. A replay has neither."""
-    return new.flag_id != old.flag_id or bool(set(new.petition_ids) - set(old.petition_ids))
+def older(flag: Flag, before: Flag) -> bool:
+    """Whether a flag was told before the one that is known, as a dead letter that is sent again. Its time does not say: a
+    visit or an answer may be entered late. Where the numbers do not tell the two apart (a row that kept none), it has to."""
+    if flag.sequence and before.sequence and flag.sequence != before.sequence:
+        return flag.sequence < before.sequence
+    return flag.at < before.at
+
+
+def _goes_on(old: Flag, new: Flag) -> bool:
+    """The flag of a closed warning has petitions that were not counted before, and is no older one sent again."""
+    again = old.at >= new.at if old.sequence in (0, new.sequence) else older(new, old)
+    return not again and bool(set(new.petition_ids) - set(old.petition_ids))
 
 
 def _worth_another_look(latest: Warning, flag: Flag) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from services.alerts.domain.warning import Escalation, Warning
+from services.alerts.domain.warning import Escalation, Warning, above
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,30 @@ class Due:
     at: datetime
     targets: tuple[str, ...]
     after: Escalation
+
+
+def chain_of_level(warning: Warning, level: str, policy: str | None, since: datetime) -> Escalation | None:
+    """The chain when the level becomes this one, with its policy. One that runs is started again by a higher level only:
+    what hovers between two levels would never be called about otherwise."""
+    standing = warning.escalation
+    if standing is None or policy is None or policy == standing.policy:
+        return standing
+    if warning.answered:  # nobody is called; a lapse starts this one
+        return replace(standing, policy=policy)
+    if not above(level, warning.level):
+        return standing
+    return Escalation(policy, run=standing.run + 1, since=since)
+
+
+def first_call_from(warning: Warning, policies: Policies, policy: Policy, at: datetime) -> datetime:
+    """What the first delay of `policy` counts from where it takes the place of the chain that runs: from `at`, or from
+    earlier, so that the call which was due next does not come later."""
+    standing = warning.escalation
+    since = standing.since if standing else None
+    if standing is not None and since is None and (standing.run, standing.step) == (1, -1):
+        since = warning.raised_at
+    due = next_call(warning, policies, since) if since is not None else None
+    return at if due is None else min(at, due.at - policy.calls[0].after)
 
 
 def next_call(warning: Warning, policies: Policies, since: datetime) -> Due | None:

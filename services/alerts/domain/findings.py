@@ -90,13 +90,17 @@ class Moved:
     after: Place
 
 
+def _weight(row: FindingRow) -> tuple[bool, datetime, bool, tuple[int, datetime, int, datetime]]:
+    return row.state != "withdrawn", row.due, row.state != "met", row.order
+
+
 def placed(known: Sequence[FindingRow], row: FindingRow) -> tuple[FindingRow, ...] | None:
     """The rows of one petition and obligation after a finding, the one that counts first; None where it says nothing new.
 
-    What is owed and due last counts: a withdrawn one only where there is no other.
+    What is owed and due last counts, of two due together what is not done; a withdrawn one only where there is no other.
     """
     rest = [other for other in known if not other.same(row)]
     here = [other for other in known if other.same(row)]
     if any(row.order <= other.order for other in here):
         return None
-    return tuple(sorted((row, *rest), key=lambda one: (one.state != "withdrawn", one.due, one.order), reverse=True))
+    return tuple(sorted((row, *rest), key=_weight, reverse=True))

@@ -124,20 +124,20 @@ def _within(level: str, name: str) -> timedelta:
 
 
 def restep(warning: Warning, at: datetime) -> tuple[Step, ...]:
-    """Steps after the level or the unit changed: what was done stays done, a due time is never put later."""
+    """Steps after the level or the unit changed: what was done stays done, a due time is never put later. What a higher
+    level wants sooner is not late at once: where its time has passed already it counts from now."""
     done = {step.id: step for step in warning.steps}
     fresh = steps_for(warning.level, warning.kind, warning.raised_at, owner=warning.responsible_unit)
     steps: list[Step] = []
     for step in fresh:
         old = done.get(step.id)
+        due = at + _within(warning.level, step.id) if step.due <= at else step.due
         if old is None:
-            late = step.due <= at
-            due = at + _within(warning.level, step.id) if late else step.due
             steps.append(Step(step.id, step.what, step.who, due, step.basis))
         elif old.done_at is not None:
             steps.append(old)
         else:
-            steps.append(Step(step.id, step.what, step.who, min(old.due, step.due), step.basis, missed=old.missed))
+            steps.append(Step(step.id, step.what, step.who, min(old.due, due), step.basis, missed=old.missed))
     kept = {step.id for step in steps}
     return tuple(sorted([*steps, *(s for s in warning.steps if s.id not in kept)], key=lambda step: step.due))
 

@@ -11,8 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from services.alerts.domain.escalation import chain_of_level
 from services.alerts.domain.levels import DONE_BY, restep, steps_for
-from services.alerts.domain.warning import Arrival, Change, Escalation, Flag, Standing, Step, Text, Warning, WorkPlan
+from services.alerts.domain.warning import (
+    Arrival,
+    Change,
+    Escalation,
+    Flag,
+    Standing,
+    Step,
+    Text,
+    Warning,
+    WorkPlan,
+    above,
+)
 
 _HANDLE: Final = {
     "discard": "discarded",
@@ -154,6 +166,7 @@ def apply(warning: Warning, act: Act) -> Change:
         detail=act.detail,
         traceparent=act.traceparent,
         chain_started=_run(changed) != _run(warning),
+        prior=warning,
     )
 
 
@@ -186,7 +199,7 @@ def raise_warning(
         responsible_unit=flag.responsible_unit,
         exercise=exercise,
         drill=drill,
-        escalation=Escalation(policy) if policy else None,
+        escalation=Escalation(policy, since=at) if policy else None,
         steps=steps_for(level, flag.kind, at, owner=flag.responsible_unit),
         standing=standing,
     )
@@ -195,13 +208,19 @@ def raise_warning(
 
 @dataclass(frozen=True)
 class NewFlag:
-    """Payload of `update`: the flag as it is now, its level, the policy of that level, and the flags that it stands for."""
+    """Payload of `update`: the flag as it is now, its level, the policy of that level, and the flags that it stands for.
+
+    `calls_from`: what that policy's first delay counts from, should its chain start; `ack_holds`: how long it lets somebody
+    have the warning without a next step.
+    """
 
     flag: Flag
     level: str
     policy: str | None = None
     cleared: bool = False
     standing: tuple[Standing, ...] = ()
+    calls_from: datetime | None = None
+    ack_holds: timedelta | None = None
 
 
 def _run(warning: Warning) -> int:
@@ -233,22 +252,29 @@ def _update(warning: Warning, act: Act) -> Warning:
     if new.cleared:
         return replace(changed, cleared_at=act.at)
     changed = replace(changed, standing=new.standing)
-    standing = warning.escalation
-    if (
-        standing
-        and new.policy
-        and not warning.answered
-        and new.level != warning.level
-        and new.policy != standing.policy
-    ):
-        changed = replace(changed, escalation=Escalation(new.policy, run=standing.run + 1))
-    return replace(changed, cleared_at=None)
+    return replace(
+        changed,
+        cleared_at=None,
+        escalation=chain_of_level(warning, new.level, new.policy, new.calls_from or act.at),
+        acknowledged_until=_held_until(warning, new, act),
+    )
+
+
+def _held_until(warning: Warning, new: NewFlag, act: Act) -> datetime | None:
+    """Who has it has it for as long as the higher level allows, from now on."""
+    until = warning.acknowledged_until
+    if warning.state != "acknowledged" or new.ack_holds is None or not above(new.level, warning.level):
+        return until
+    return min(until or act.at + new.ack_holds, act.at + new.ack_holds)
 
 
 def _step_done(warning: Warning, act: Act) -> Warning:
     step = next((step for step in warning.steps if step.id == act.payload), None)
     if step is None or step.done_at is not None:
         raise Refused("no-such-step", "the warning has no open step of that name", warning)
+    if step.id in DONE_BY:
+        detail = f"the step {step.id} is done by {' or '.join(DONE_BY[step.id])}, not ticked off"
+        raise Refused("step-needs-action", detail, warning)
     return warning
 
 
@@ -316,9 +342,10 @@ def _close(warning: Warning, act: Act) -> Warning:
 
 
 def _lapse(warning: Warning, act: Act) -> Warning:
+    """Nobody has it again: the chain of the level now, `payload`, starts from its beginning."""
     escalation = warning.escalation
     if escalation is not None:
-        escalation = Escalation(escalation.policy, run=escalation.run + 1)
+        escalation = Escalation(act.payload or escalation.policy, run=escalation.run + 1, since=act.at)
     return replace(warning, acknowledged_by=None, acknowledged_at=None, acknowledged_until=None, escalation=escalation)
 
 
@@ -329,7 +356,8 @@ def _silence(warning: Warning, act: Act) -> Warning:
 
 
 def _escalate(warning: Warning, act: Act) -> Warning:
-    return replace(warning, escalation=act.payload)
+    number: Escalation = act.payload
+    return replace(warning, escalation=replace(number, since=act.at))
 
 
 def _replace_plan(warning: Warning, act: Act) -> Warning:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.alerts.domain.silence import Silence, mutes
-from services.alerts.domain.warning import LEVELS, Warning
+from services.alerts.domain.warning import LEVELS, Warning, above
 
 
 class Reason(StrEnum):
@@ -48,10 +48,17 @@ class Told:
 
 
 def group_key(warning: Warning) -> str:
-    """Warnings of one key are told in one message. The highest level and the protected kinds stand alone."""
+    """Warnings of one key are told in one message. The highest level and the protected kinds stand alone.
+
+    Accusations of one unit are told apart from all others, so that a receiver may have the whole of a message or nothing: its
+    number and reason would tell the accused unit's of something that it may not see. An exercise puts off nothing real.
+    """
     if warning.level == "I" or warning.protected:
         return f"warning:{warning.id}"
-    return f"unit:{warning.flag.jurisdiction}:{warning.responsible_unit or 'unassigned'}:{warning.kind}"
+    key = f"unit:{warning.flag.jurisdiction}:{warning.responsible_unit or 'unassigned'}:{warning.kind}"
+    if warning.flag.restricted:
+        key += f":accusation:{warning.flag.accused_unit or 'unknown'}"
+    return f"{key}:exercise" if warning.exercise else key
 
 
 def group_wait(warning: Warning) -> timedelta:
@@ -78,15 +85,30 @@ def needs_telling(told: Told | None, group: Iterable[Warning], now: datetime, re
         return Reason.NEW_WARNING
     for id, warning in firing.items():
         level, size = told.firing[id]
-        if LEVELS.index(warning.level) < LEVELS.index(level):
+        if above(warning.level, level):
             return Reason.LEVEL_RAISED
-        if warning.flag.size >= GROWTH * max(1, size):
+        if _grown(warning, size):
             return Reason.GROWN
     if told.firing.keys() - firing.keys():
         return Reason.SOME_CLOSED
     if repeat is not None and now >= told.at + repeat and any(not w.answered for w in firing.values()):
         return Reason.REPEAT
     return Reason.UNCHANGED
+
+
+def _grown(warning: Warning, size: float) -> bool:
+    return warning.flag.size >= GROWTH * max(1, size)
+
+
+def news_first(told: Told | None, group: Iterable[Warning]) -> list[Warning]:
+    """The warnings of a message in the order in which it names them: what is new in it, then by level, the latest first."""
+
+    def place(warning: Warning) -> tuple[bool, int, float]:
+        seen = told.firing.get(warning.id) if told else None
+        new = seen is None or not warning.open or above(warning.level, seen[0]) or _grown(warning, seen[1])
+        return not new, LEVELS.index(warning.level), -warning.changed_at.timestamp()
+
+    return sorted(group, key=place)
 
 
 def told_now(told: Told | None, group: Iterable[Warning], now: datetime) -> Told:
@@ -105,8 +127,9 @@ INHIBITS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def inhibitor(warning: Warning, others: Iterable[Warning]) -> Warning | None:
-    """The warning that makes a message about this one needless, if there is one. Never for the protected kinds."""
-    if warning.protected:
+    """The warning that makes a message about this one needless, if there is one. Never for the protected kinds, nor for the
+    end of one that was told about."""
+    if warning.protected or not warning.open:
         return None
     for other in others:
         if other.id == warning.id or not other.open or other.matter != warning.matter:

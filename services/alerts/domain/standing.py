@@ -28,11 +28,24 @@ def followed(warning: Warning, flag: Flag) -> Flag | None:
     return next((one for one in held if one.flag_id == flag.flag_id), None)
 
 
+def after_clear(warning: Warning, flag: Flag) -> Warning:
+    """The warning when a flag of it was cleared: what is told before that and comes after it is known as old."""
+
+    def on(own: Flag) -> Flag:
+        return replace(own, at=max(own.at, flag.at), sequence=max(own.sequence, flag.sequence))
+
+    standing = tuple(
+        replace(one, flag=on(one.flag)) if one.flag.flag_id == flag.flag_id else one for one in warning.standing
+    )
+    return replace(warning, flag=on(warning.flag), standing=standing)
+
+
 def with_flag(warning: Warning | None, flag: Flag, petitioners: Iterable[str]) -> tuple[Standing, ...]:
     """The flags after one was raised or updated, the newest last; none for kinds where it replaces the one before."""
     if flag.kind not in OF_PETITIONS:
         return ()
-    return (*without(warning, flag), Standing(flag, tuple(petitioners)))
+    before = [one.flag.at for one in standing_of(warning) if one.flag.flag_id == flag.flag_id]
+    return (*without(warning, flag), Standing(replace(flag, at=max([flag.at, *before])), tuple(petitioners)))
 
 
 def without(warning: Warning | None, flag: Flag) -> tuple[Standing, ...]:
@@ -54,6 +67,7 @@ def together(standing: Sequence[Standing]) -> Flag:
     return replace(
         newest,
         at=max(flag.at for flag in flags),
+        sequence=max(flag.sequence for flag in flags),
         level=reduce(higher, (flag.level for flag in flags)),
         petition_ids=tuple(petitions)[-MOST:],
         evidence=tuple(evidence.values())[-MOST:],

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.alerts.domain.escalation import Policies, next_call
-from services.alerts.domain.notify import group_key, group_wait
-from services.alerts.domain.warning import Change, Warning
+from services.alerts.domain.notify import INHIBITS, group_key, group_wait
+from services.alerts.domain.warning import Change, Warning, above
 
 TELLING: Final = frozenset({"raise", "update", "settle", "discard", "cancel", "lapse", "escalate"})
 """Actions after which receivers may have to be told; the group decides when its flush timer fires."""
@@ -49,13 +49,35 @@ def after_change(change: Change, policies: Policies) -> Plan:
             drop.append(("escalation", warning.id))
         start += _escalation(change, policies)
     if change.action == "acknowledge" and warning.acknowledged_until is not None:
-        start.append(Timer(f"{warning.id}/lapse/{warning.version}", "lapse", warning.id, warning.acknowledged_until))
+        start.append(_lapse(warning, warning.acknowledged_until))
+    if change.action == "update" and warning.state == "acknowledged" and warning.acknowledged_until is not None:
+        drop.append(("lapse", warning.id))  # a higher level may have shortened it
+        start.append(_lapse(warning, warning.acknowledged_until))
     step = next_step_timer(warning)
     if step is not None:
         sooner.append(step)
-    if change.action in TELLING and change.action != "escalate":
+    if (change.action in TELLING and change.action != "escalate") or _moved(change):
         sooner.append(flush(change))
+    if _inhibits_less(change):
+        sooner.append(Timer(f"release/{warning.matter}", "release", warning.matter, change.at))
     return Plan(tuple(start), tuple(sooner), tuple(dict.fromkeys(drop)))
+
+
+def _lapse(warning: Warning, until: datetime) -> Timer:
+    return Timer(f"{warning.id}/lapse/{warning.version}", "lapse", warning.id, until)
+
+
+def _moved(change: Change) -> bool:
+    """It is told about in another group than before."""
+    return change.prior is not None and group_key(change.prior) != group_key(change.warning)
+
+
+def _inhibits_less(change: Change) -> bool:
+    """It may have made messages about others needless, and does so no more."""
+    warning, prior = change.warning, change.prior
+    if prior is None or warning.kind not in INHIBITS:
+        return False
+    return not warning.open or above(prior.level, warning.level)
 
 
 def _ended(change: Change) -> list[tuple[str, str]]:
@@ -102,7 +124,8 @@ def merged(plans: Iterable[Plan]) -> Plan:
 
 def _escalation(change: Change, policies: Policies) -> list[Timer]:
     warning = change.warning
-    due = next_call(warning, policies, change.at)
+    standing = warning.escalation
+    due = next_call(warning, policies, standing.since or change.at) if standing else None
     if due is None:
         return []
     at = due.after

@@ -78,6 +78,8 @@ class Flag:
     expires_at: datetime | None = None
     restricted: bool = False
     accused_unit: str | None = None
+    sequence: int = 0
+    """number of the event among its matter's, which are in order on the topic; 0: of a row that did not keep it yet"""
 
     @property
     def key(self) -> Key:
@@ -175,6 +177,8 @@ class Escalation:
     loop: int = 0
     step: int = -1
     ended: bool = False
+    since: datetime | None = None
+    """what the delay of the next call counts from; None in a row that did not keep it yet"""
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,13 @@ class Change:
     traceparent: str | None = None
     chain_started: bool = False
     """the chain of calls starts (again) with this change"""
+    prior: Warning | None = None
+    """the warning before, None when it is new: what moved is told by both together"""
+
+
+def above(one: str, other: str) -> bool:
+    """Whether the first of two levels is the higher one."""
+    return LEVELS.index(one) < LEVELS.index(other)
 
 
 def higher(one: str, other: str) -> str:

@@ -24,7 +24,7 @@ BODIES = {
     "on-scene": {"who": "unit#head"},
     "silence": {"reason": "演练", "until": "2026-03-01T12:00:00+08:00"},
     "emergency-plan": {"plan": "collective_visit"},
-    "steps/verify": {},
+    "steps/report": {},
 }
 NEEDS_VERIFIED = {"plan", "on-scene"}
 HANDLED = {"verify", "discard", "settle", "cancel", "assign", "silence", "emergency-plan"}

@@ -114,7 +114,7 @@ def test_the_holder_renews_and_a_lapse_gives_it_back():
     assert again.first_acknowledged_at == AT + timedelta(minutes=1)
     lapsed = apply(again, act("lapse", "system")).warning
     assert (lapsed.state, lapsed.acknowledged_by) == ("raised", None)
-    assert lapsed.escalation == Escalation("ordinary", run=2)
+    assert lapsed.escalation == Escalation("ordinary", run=2, since=AT + timedelta(minutes=1))
     verified = apply(apply(held, act("verify")).warning, act("lapse", "system")).warning
     assert verified.state == "verified"
 
@@ -175,7 +175,7 @@ def test_what_nobody_did_before_the_end_stays_undone_and_is_no_next_step(action,
 def test_a_higher_level_brings_due_times_forward_and_never_back():
     warning = fresh()
     urgent = apply(warning, act("update", "system", payload=NewFlag(flag_value(), "I", "urgent"))).warning
-    assert urgent.escalation == Escalation("urgent", run=2)
+    assert urgent.escalation == Escalation("urgent", run=2, since=AT + timedelta(minutes=1))
     before = {s.id: s.due for s in warning.steps}
     for step in urgent.steps:
         assert step.due <= before.get(step.id, step.due)

@@ -12,7 +12,7 @@ from services.alerts.domain.warning import EACH_ITS_OWN, OF_PETITIONS
 from services.screening.domain import flags as screening
 from shared.events import derived_id, new_event
 from tests.support.alerts import BUREAU, flag
-from tests.unit.alerts.desk import Bench
+from tests.unit.alerts.desk import OFFICER, Bench
 
 
 def of(petition: str, kind: str, what: str = "raised", *, minute: int = 0, who: str = "", **more: Any) -> Any:
@@ -67,7 +67,7 @@ async def test_a_matters_visits_are_one_warning_that_names_them_all(kind: str, t
     assert warning.flag.distinct_petitioners == 2  # one of them came twice
     assert warning.flag.explanation is not None
     assert warning.flag.explanation.zh.endswith("（本事项另有 2 件同类情形）")
-    assert "standing" not in show(warning)
+    assert "standing" not in show(warning, OFFICER)
 
 
 @pytest.mark.parametrize("kind", sorted(OF_PETITIONS))
