@@ -51,8 +51,10 @@ def parse_yaml(text: str, model: type[M], *, source: str = "<text>") -> YamlDocu
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(source, mark.line + 1 if mark else 1, f"is not valid YAML: {problem}") from error
+    except RecursionError as error:
+        raise ConfigError(source, 1, "is nested too deeply") from error
     except ValueError as error:  # a scalar that looks like a date and is none
-        raise ConfigError(source, 1, f"holds a value that cannot be read: {error}") from error
+        raise ConfigError(source, _line_of_unreadable(root), f"holds a value that cannot be read: {error}") from error
     if root is None:
         raise ConfigError(source, 1, "is empty")
     _refuse_repeated_keys(root, source)
@@ -65,6 +67,23 @@ def parse_yaml(text: str, model: type[M], *, source: str = "<text>") -> YamlDocu
         message = f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"
         raise ConfigError(source, _line(root, first["loc"]), message) from error
     return YamlDocument(source, root, value)
+
+
+def _line_of_unreadable(root: yaml.Node | None) -> int:
+    """Line of the first scalar that YAML itself cannot read, such as 2022-02-30."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                yaml.safe_load(node.value)
+            except ValueError:
+                return int(node.start_mark.line) + 1
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += reversed(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            waiting += (part for pair in reversed(node.value) for part in reversed(pair))
+    return 1
 
 
 def _line(node: yaml.Node, path: Sequence[str | int]) -> int:

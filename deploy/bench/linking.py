@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import psutil
@@ -165,6 +165,18 @@ def _parts(items: Iterator[Message], size: int) -> Iterator[list[Message]]:
         yield part
 
 
+_ROWS: Final[tuple[tuple[str, Callable[[dict[str, Any]], Any]], ...]] = (
+    ("linked/s", lambda size: round(size["linked_per_second"])),
+    ("µs each", lambda size: round(size["microseconds"])),
+    ("restored/s", lambda size: round(size["restored_per_second"])),
+    ("bytes beside text", lambda size: round(size["bytes_beside_text"])),
+    ("brute force/s", lambda size: size["brute_force_per_second"]),
+    ("agree", lambda size: f"{size['agreement']:.0%}"),
+    ("right", lambda size: f"{size['linker_right']:.0%}"),
+    ("brute force right", lambda size: f"{size['brute_force_right']:.0%}"),
+)
+
+
 def bench(sizes: list[int], adds: int, queries: int, path: Path | None) -> dict[str, Any]:
     """Measure each size; print the table and write the JSON."""
     clock = time.perf_counter()
@@ -176,24 +188,20 @@ def bench(sizes: list[int], adds: int, queries: int, path: Path | None) -> dict[
     with Progress(console=Console(stderr=True), transient=True) as progress:
         found = [measure(size, adds, queries, progress) for size in sizes]
     first, last = found[0], found[-1]
-    growth = np.log(last["microseconds"] / first["microseconds"]) / np.log(last["live"] / first["live"])
-    result = {"machine": machine(), "ready_seconds": ready, "sizes": found, "exponent": float(growth)}
+    growth = None
+    if first["live"] != last["live"]:
+        growth = float(np.log(last["microseconds"] / first["microseconds"]) / np.log(last["live"] / first["live"]))
+    result = {"machine": machine(), "ready_seconds": ready, "sizes": found, "exponent": growth}
+    grows = "" if growth is None else f"cost grows as the window to the power {growth:.2f}; "
     tell(
         f"Linking petitions of {CHARACTERS} characters, one county, one core",
-        ("live", "linked/s", "µs each", "restored/s", "bytes beside text", "brute force/s", "agree", "right", "brute right"),
+        ("live", *(f"{size['live']:,}" for size in found)),
+        [(name, *(told(size) for size in found)) for name, told in _ROWS],
         [
-            (
-                size["live"], round(size["linked_per_second"]), round(size["microseconds"]),
-                round(size["restored_per_second"]), round(size["bytes_beside_text"]), size["brute_force_per_second"],
-                *(f"{size[name]:.0%}" for name in ("agreement", "linker_right", "brute_force_right")),
-            )
-            for size in found
-        ],
-        [
-            f"cost grows as the window to the power {growth:.2f}; first use took {ready:.1f} s (compiling, kept on disk)",
+            f"{grows}first use took {ready:.1f} s (compiling, kept on disk)",
             "agree: the linker names the matter of the message that brute-force cosine (2- and 3-grams) finds nearest;",
             "right: it is the matter that the message was made of; both over messages whose matter is live",
         ],
-    )  # fmt: skip
+    )
     save(path, result)
     return result

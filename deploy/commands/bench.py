@@ -116,7 +116,7 @@ def stream(
 def backtest(
     counties: Annotated[int, typer.Option(min=1)] = 8,
     per_day: Annotated[float, typer.Option(min=1, help="petitions a day in each county")] = 60,
-    days: Annotated[float, typer.Option(min=1)] = 365,
+    days: Annotated[float, typer.Option(min=1, max=3660)] = 365,
     json: Json = None,
 ) -> None:
     """Linking and rules over a year of a made-up city, county by county, without Kafka and MongoDB."""

@@ -7,10 +7,9 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -23,9 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shared.clock import Clock, SystemClock
+from deploy.credentials import credentials
 from shared.messages import BadRow, Message, MessageFileError, kind_of, read_mapping, read_messages
-from shared.signing import ChannelKey, KeyFile, signed_headers
 from shared.yamlfile import ConfigError
 
 READY: Final = Path(".fengqiao/ready.json")
@@ -33,6 +31,9 @@ COUNTY: Final = "379911"
 SHOWN: Final = 20
 PATIENCE_S: Final = 120.0
 """How long one message is tried again while the intake is away or busy."""
+
+
+TOLD_EVERY_S: Final = 15.0
 
 
 class BusyError(Exception):
@@ -94,61 +95,6 @@ def request_of(message: Message, *, channel: str, jurisdiction: str, name: str) 
         body["petitioner_ref"] = message.petitioner
     digest = hashlib.sha256(f"{name}\x1f{message.id}".encode()).hexdigest()
     return f"replay-{digest[:40]}", body
-
-
-class Bearer(httpx.Auth):
-    """Sends an account's token with each request."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the header."""
-        request.headers["authorization"] = f"Bearer {self._token}"
-        yield request
-
-
-class Signed(httpx.Auth):
-    """Signs each request anew with a channel's key, also one that is sent again."""
-
-    requires_request_body = True
-
-    def __init__(self, key: ChannelKey, clock: Clock | None = None) -> None:
-        self._key = key
-        self._clock = clock or SystemClock()
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the four headers."""
-        request.headers.update(
-            signed_headers(
-                self._key.id,
-                self._key.secret,
-                at=self._clock.now(),
-                method=request.method,
-                target=request.url.raw_path.decode("ascii"),
-                body=request.content,
-                nonce=secrets.token_hex(16),
-            )
-        )
-        yield request
-
-
-def credentials(token: str, key_file: Path | None, channel: str) -> httpx.Auth | None:
-    """How the requests say who sends them; None for an open channel. Raises `ValueError`, which quotes no secret."""
-    if token and key_file is not None:
-        raise ValueError("give --token or --channel-key, not both")
-    if token:
-        if not token.isascii() or any(character.isspace() for character in token):
-            raise ValueError("--token is one word, as the issuer gave it")
-        return Bearer(token)
-    if key_file is None:
-        return None
-    keys = KeyFile(key_file)
-    keys.load()
-    key = keys.of_channel(channel)
-    if key is None:
-        raise ValueError(f"{key_file} holds no key of the channel {channel}; --channel names another")
-    return Signed(key)
 
 
 class Sender:
@@ -231,6 +177,20 @@ async def feed(
             tasks.create_task(one(row.row, row))
             number += 1
     outcome.seconds = time.monotonic() - started
+
+
+def waiting(console: Console, base_url: str) -> Callable[[object], None]:
+    """Says now and then that requests are sent again, instead of once for each."""
+    last = -TOLD_EVERY_S
+
+    def hook(_: object) -> None:
+        nonlocal last
+        if time.monotonic() - last >= TOLD_EVERY_S:
+            last = time.monotonic()
+            told = f"the intake at {base_url} does not answer or is busy: each message is tried for {PATIENCE_S:.0f} s"
+            console.print(told, markup=False)
+
+    return hook
 
 
 def address_of(url: str, ready_file: Path) -> str:
@@ -336,6 +296,7 @@ def replay(
         detail = error.detail if isinstance(error, MessageFileError) else str(error)
         console.print(f"{file.name}: {detail}", markup=False)
         raise typer.Exit(2) from None
+    stamina.instrumentation.set_on_retry_hooks([waiting(console, base_url)])
     outcome = _replay(
         rows, file.name, auth, base_url, pace, channel, jurisdiction, name or file.stem, concurrency, console
     )

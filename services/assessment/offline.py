@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,8 @@ class Ledger:
 
     def add(self, number: int, line: bytes) -> BadLine | None:
         """Take one line (numbered from 1); says what is wrong with it, None for a good or an empty one."""
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if not line.strip():
             return None
         try:

@@ -77,6 +77,11 @@ def test_a_day_in_any_form_means_its_end(tmp_path: Path, day: str) -> None:
     assert run(tmp_path, lines, as_of=f"{day}T00:00")[0] == []
 
 
+def test_a_byte_order_mark_takes_no_event(tmp_path: Path) -> None:
+    lines = [encode(Story().filed("2026-03-01T10:00:00+08:00"))]
+    assert run(tmp_path, [b"\xef\xbb\xbf" + lines[0]])[0] == run(tmp_path, lines)[0] != []
+
+
 @pytest.mark.parametrize("bad", ["yesterday", "2026-13-01", "0001-01-01", "2026-W09", "2026W09"])
 def test_a_moment_that_is_none_is_refused(tmp_path: Path, bad: str) -> None:
     source = tmp_path / "events.jsonl"

@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from deploy.cli import app as cli
-from deploy.commands.replay import Bearer, Outcome, Sender, Signed, credentials
+from deploy.commands.replay import PATIENCE_S, Outcome, Sender, waiting
+from deploy.credentials import Bearer, Signed, credentials
 from services.intake.settings import OPEN_CHANNELS
 from shared.clock import FixedClock
 from shared.signing import ChannelKey, signature
@@ -138,3 +141,12 @@ def test_what_cannot_be_sent_is_told_before_anything_is(
 
 def test_nothing_is_needed_for_an_open_channel() -> None:
     assert credentials("", None, "web_portal") is None
+
+
+def test_waiting_for_the_intake_is_said_once_and_how_long():
+    said = io.StringIO()
+    hook = waiting(Console(file=said, width=200), "http://intake[1]:8001")
+    for _ in range(5):
+        hook(None)
+    assert said.getvalue().count("does not answer") == 1
+    assert "http://intake[1]:8001" in said.getvalue() and f"{PATIENCE_S:.0f} s" in said.getvalue()
