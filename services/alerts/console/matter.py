@@ -139,6 +139,7 @@ class Matter:
     # -- the contest ---------------------------------------------------------------------------------------------------
 
     def _draw_contest(self) -> None:
+        # Nothing is offered before screening has answered: what it says draws this anew, under the click.
         t, visitor = self.visitor.t, self.visitor
         found = self._flag.get("contest") or {}
         for one in (*found.get("before", ()), *([found] if found else ())):
@@ -153,7 +154,7 @@ class Matter:
             if visitor.who.role in DECIDE and visitor.who.account != found["by"]:
                 self._button(t("维持研判…", "The flag stands…"), lambda: self._resolve("upheld"), "fq-uphold")
                 self._button(t("撤销研判…", "Withdraw the flag…"), lambda: self._resolve("withdrawn"), "fq-withdraw")
-        elif visitor.who.role in CONTEST and self._flag.get("reason") != RETRACTED:
+        elif self._flag and visitor.who.role in CONTEST and self._flag.get("reason") != RETRACTED:
             if not self.current().open:
                 why = t("预警已结束，但研判对错仍计入准确率，仍可提出异议。",
                         "The warning has ended; whether its flag was right still counts, so it can be contested.")  # fmt: skip
