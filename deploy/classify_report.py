@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
+from rich.text import Text
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -220,5 +221,5 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     for column in ("label", "precision", "recall", "F1", "texts"):
         labels.add_column(column, justify="left" if column == "label" else "right")
     for name, values in zip(figures["labels"], deals[first]["per_label"], strict=True):
-        labels.add_row(name, *[str(value) for value in values])
+        labels.add_row(Text(name), *[str(value) for value in values])
     return [summary, labels]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper, UnsupportedOperation
+from time import monotonic
+from types import FrameType
 from typing import Any, Final, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
+
+REPEAT_S: Final = 1.0
+"""A signal that comes again so soon is the same (`timeout` sends it to the process and to its group): tidying up goes on."""
 
 
 @dataclass(frozen=True)
@@ -87,25 +94,49 @@ def fengqiao() -> None:
 
 def main() -> None:
     """Run the command line. What a person can mend (a file, a key, a server that is away) is one line, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Chinese
+    _end_by_signals()
     try:
         app()
     except Exception as error:
-        line = _mendable(error)
-        if line is None:
+        mendable = _mendable(error)
+        if mendable is None:
             raise
-        sys.exit(f"fengqiao: {line}")
+        line, code = mendable
+        print(f"fengqiao: {line}", file=sys.stderr)
+        sys.exit(code)
 
 
-def _mendable(error: Exception) -> str | None:
+def _end_by_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that it tidies up. `up` and `demo` put their own in place."""
+    last = -REPEAT_S
+
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, monotonic()
+        if last - before >= REPEAT_S:
+            raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, end)
+
+
+def _mendable(error: Exception) -> tuple[str, int] | None:
+    """What to say, and the exit code: 2 where nothing was done."""
     from aiokafka.errors import KafkaConnectionError  # not before it is needed: `fengqiao --help` is quick
 
     from shared.keys import KeyMissingError
     from shared.mongo import is_unavailable
 
     if isinstance(error, KafkaConnectionError):
-        return "Kafka does not answer; FENGQIAO_KAFKA names its bootstrap servers"
+        return "Kafka does not answer; FENGQIAO_KAFKA names its bootstrap servers", 2
     if is_unavailable(error):
-        return "MongoDB does not answer; FENGQIAO_MONGO names it"
+        return "MongoDB does not answer; FENGQIAO_MONGO names it", 2
+    if isinstance(error, UnsupportedOperation) and "seekable" in str(error):
+        return "an input is a pipe, which cannot be read from its beginning again; save it as a file and name that", 2
     if isinstance(error, KeyMissingError | OSError):
-        return str(error)
+        return str(error), 1
     return None

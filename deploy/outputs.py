@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final, NoReturn
@@ -58,8 +59,11 @@ def writing(path: Path) -> Iterator[BinaryIO]:
                 os.fchmod(file.fileno(), stat.S_IMODE(found.st_mode))
             yield file
         partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError) and error.filename == os.fspath(partial):
+            error.filename, error.filename2 = os.fspath(path), None  # nobody has heard of the other one
         raise
 
 
@@ -98,20 +102,46 @@ def _is_stdout(found: os.stat_result) -> bool:
 
 def _status(option: str, path: Path) -> os.stat_result | None:
     """What stands at an output, None where there is nothing yet; refuses what cannot be written to."""
-    above = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        above = _above(path)
+        found = path.stat() if path.exists() else None
+        if above.is_dir() and (found is None or (stat.S_ISREG(found.st_mode) and not _is_stdout(found))):
+            _try_out(path)
+        elif found is not None and stat.S_ISFIFO(found.st_mode) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, RuntimeError) as error:  # pathlib calls a link to itself a RuntimeError
+        told = error.strerror if isinstance(error, OSError) else os.strerror(errno.ELOOP)
+        _refuse(f"{option} {path} cannot be written ({told}); name another file")
     if not above.is_dir():
         _refuse(f"{option} {path}: {above} is a file, not a directory; name a file in a directory")
-    try:
-        found = path.stat()
-    except FileNotFoundError:
+    if found is None:
         return None
-    except OSError as error:
-        _refuse(f"{option} {path} cannot be written ({error.strerror}); name another file")
     if stat.S_ISDIR(found.st_mode):
         _refuse(f"{option} {path} is a directory; name a file in it")
     if stat.S_ISBLK(found.st_mode) or stat.S_ISSOCK(found.st_mode):
         _refuse(f"{option} {path} is a disk or a socket; name a file, a pipe or a character device")
     return found
+
+
+def _above(path: Path) -> Path:
+    """The nearest of the folders above that exists."""
+    return next(folder for folder in path.absolute().parents if folder.exists())
+
+
+def _try_out(path: Path) -> None:
+    """Make a file where `writing` will, and remove it: permissions alone do not tell of a file system that takes none."""
+    target = path.resolve()
+    above = _above(target)
+    for missing in target.relative_to(above).parts:
+        with suppress(FileNotFoundError):
+            os.lstat(above / missing)  # a name that is too long there
+    trial = above / f".{secrets.token_hex(4)}.partial"
+    try:
+        with trial.open("xb"):
+            pass
+    finally:
+        with suppress(OSError):
+            trial.unlink()
 
 
 def _files(path: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from services.screening.domain.engine import County
 from services.screening.domain.flags import Flag
@@ -20,9 +20,13 @@ from services.screening.domain.petitions import RANK, Filing, moment
 from services.screening.domain.policy import Policies
 from services.screening.domain.warming import warm_up
 from shared import signals
-from shared.messagerows import Message
+from shared.messagerows import BadRow, Message
 
 BATCH = 200
+COUNTS: Final = ("headcount", "representatives")
+MOST_PEOPLE: Final = 100_000
+"""As the intake takes it."""
+DIGITS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,13 @@ class Told:
 
 @dataclass
 class Run:
-    """What came of a replay. `matters`: petition → the matter it ends in. `seconds`: of the engine alone, by county."""
+    """What came of a replay. `matters`: petition → the matter it ends in. `merged`: a matter that another took in → that which it
+    ends in. `seconds`: of the engine alone, by county.
+    """
 
     told: list[Told] = field(default_factory=list)
     matters: dict[str, str] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
     late: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     wall: float = 0.0
@@ -82,8 +89,19 @@ def filed(message: Message, county: str) -> Filed:
     return Filed(filing, message.text)
 
 
+def unusable(message: Message) -> BadRow | None:
+    """Why a row cannot be replayed: a count of people that no petition has, as the import of a ledger refuses it."""
+    for name in COUNTS:
+        cell = message.more.get(name)
+        if cell and cell.isdecimal() and (len(cell) > DIGITS or int(cell) > MOST_PEOPLE):
+            return BadRow(message.row, f"{name}-invalid", f"{name} is a whole number of at most {MOST_PEOPLE}")
+    return None
+
+
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and int(text) > 0 else None
+    """A count of people; None where the cell says none."""
+    number = int(text) if text and text.isdecimal() and len(text) <= DIGITS else 0
+    return number if 0 < number <= MOST_PEOPLE else None
 
 
 def _level(text: str | None) -> str | None:
@@ -91,10 +109,10 @@ def _level(text: str | None) -> str | None:
 
 
 def play(county: str, items: Sequence[Filed], policies: Policies, tick: Callable[[int], None] | None = None) -> Run:
-    """One county's petitions in the order of event time."""
+    """One county's petitions in the order of event time, linked by the policy in force at the newest of them."""
     run = Run()
-    engine = County(county, policies)
     rows = sorted(items, key=lambda item: (item.filing.at, item.filing.id))
+    engine = County(county, policies, at=rows[-1].filing.at if rows else None)
     started = perf_counter()
     merged: dict[str, str] = {}
     with uncollected():
@@ -110,6 +128,7 @@ def play(county: str, items: Sequence[Filed], policies: Policies, tick: Callable
                 tick(min(BATCH, len(rows) - start))
         run.told += _told(engine.advance(engine.newest).notices)
     run.seconds[county] = perf_counter() - started
+    run.merged = {gone: _last(gone, merged) for gone in merged}
     run.matters = {pid: _last(matter, merged) for pid, matter in run.matters.items()}
     return run
 

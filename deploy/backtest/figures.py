@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from deploy.backtest.county import Run
+from services.intake.domain.masking import mask
 from shared.clock import BEIJING
 from shared.messagerows import Message
 
@@ -19,7 +20,10 @@ PEAK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Crowd:
-    """A matter that five different petitioners wrote about within 30 days, by its members at the end of the replay."""
+    """A matter that five different petitioners wrote about within 30 days, by its members at the end of the replay.
+
+    `title` is masked.
+    """
 
     matter: str
     title: str
@@ -108,7 +112,9 @@ def figures(run: Run, messages: Sequence[Message], policy: str, budget: int) -> 
 
 
 def crowds(run: Run, messages: Sequence[Message]) -> tuple[Crowd, ...]:
-    """Matters of five or more, the earliest first. A text is counted once, whoever sends it again."""
+    """Matters of five or more, the earliest first. A text is counted once, whoever sends it again. A flag is its matter's, and that
+    of what took it in.
+    """
     members: dict[str, list[Message]] = defaultdict(list)
     for message in messages:
         if (matter := run.matters.get(message.id)) is not None:
@@ -116,9 +122,8 @@ def crowds(run: Run, messages: Sequence[Message]) -> tuple[Crowd, ...]:
     flagged: dict[str, datetime] = {}
     for told in run.raised:
         if told.flag.kind == "collective_risk":
-            for pid in told.flag.petitions:
-                matter = run.matters.get(pid, told.flag.matter)
-                flagged[matter] = min(told.at, flagged.get(matter, told.at))
+            matter = run.merged.get(told.flag.matter, told.flag.matter)  # not those whose petitions it counted beside
+            flagged[matter] = min(told.at, flagged.get(matter, told.at))
     found = []
     for matter, rows in members.items():
         if len(rows) < CROWD:
@@ -127,7 +132,8 @@ def crowds(run: Run, messages: Sequence[Message]) -> tuple[Crowd, ...]:
         fifth = fifth_petitioner(rows)
         if fifth is not None:
             who = {m.petitioner or m.id for m in rows}  # one who is not named is somebody of his own, as in the rules
-            found.append(Crowd(matter, rows[0].title, len(rows), len(who), fifth, peak_week(rows), flagged.get(matter)))
+            title = mask(rows[0].title)
+            found.append(Crowd(matter, title, len(rows), len(who), fifth, peak_week(rows), flagged.get(matter)))
     return tuple(sorted(found, key=lambda crowd: (crowd.fifth, crowd.matter)))
 
 
@@ -191,4 +197,5 @@ def difference(first: Run, second: Run) -> Difference:
 
 
 def _name(kind: str, title: str, at: datetime) -> str:
-    return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M} {kind} {title}"
+    """A flag in a line. A file holds titles as they were written; they are masked as the intake would have done."""
+    return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M} {kind} {mask(title)}"

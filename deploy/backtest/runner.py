@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+import signal
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
+from typing import Any, cast
 
 from deploy.backtest.county import Run, filed, play, work
 from services.screening.domain.policy import Policies
@@ -35,11 +40,15 @@ def replay(
     if count <= 1:
         warm_up(policies)
     started = perf_counter()
-    for part in _parts(groups, policies, count, tick):
-        run.told += part.told
-        run.matters |= part.matters
-        run.late += part.late
-        run.seconds |= part.seconds
+    with closing(
+        _parts(groups, policies, count, tick)
+    ) as parts:  # workers end here, whatever the error's traceback holds
+        for part in parts:
+            run.told += part.told
+            run.matters |= part.matters
+            run.merged |= part.merged
+            run.late += part.late
+            run.seconds |= part.seconds
     run.told.sort(key=lambda told: (told.at, told.flag.id, told.what))
     run.wall = perf_counter() - started
     return run
@@ -47,16 +56,100 @@ def replay(
 
 def _parts(
     groups: Mapping[str, list[Message]], policies: Policies, workers: int, tick: Callable[[int], None] | None
-) -> Iterator[Run]:
+) -> Generator[Run, None, None]:
     if workers <= 1:
         for county, messages in groups.items():
             yield play(county, [filed(m, county) for m in messages], policies, tick)
         return
-    # A worker ends with the replay: it need not look for cycles, in what it is sent neither (`play` says more).
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
-        order = sorted(groups, key=lambda c: -len(groups[c]))
-        waiting = {pool.submit(work, county, groups[county], policies): county for county in order}
-        for done in as_completed(waiting):
-            if tick is not None:
-                tick(len(groups[waiting[done]]))
-            yield done.result()
+    waiting = sorted(groups, key=lambda county: len(groups[county]))  # the largest first, from the end
+    busy: dict[Connection, str] = {}
+    with _crew(workers) as crew:
+
+        def send(worker: Connection) -> None:
+            county = waiting.pop()
+            busy[worker] = county
+            try:
+                worker.send((county, groups[county], policies))
+            except OSError:
+                raise _lost(county) from None
+
+        for worker in crew[: len(waiting)]:
+            send(worker)
+        while busy:
+            for worker in cast(list[Connection], wait(list(busy))):
+                county = busy.pop(worker)
+                try:
+                    part: Run | Exception = worker.recv()
+                except (EOFError, OSError):
+                    raise _lost(county) from None
+                if isinstance(part, Exception):
+                    raise part
+                if waiting:
+                    send(worker)
+                if tick is not None:
+                    tick(len(groups[county]))
+                yield part
+
+
+def _lost(county: str) -> RuntimeError:
+    return RuntimeError(f"the worker that replayed {county!r} was killed; was memory short?")
+
+
+@contextmanager
+def _crew(count: int) -> Iterator[list[Connection]]:
+    """Workers, each at the end of a pipe; none of them outlives the block, however it ends.
+
+    An executor would first finish what it has begun, and may wait for ever for a worker that was killed while it told its
+    result. A worker has nothing to lose.
+    """
+    context = get_context("spawn")
+    processes: list[Any] = []
+    pipes: list[Connection] = []
+    resource_tracker.ensure_running()  # it would take the signal off the mask below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        try:
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                pipes.append(ours)
+                with theirs:
+                    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+                    processes.append(process)
+                    process.start()
+        finally:
+            # Ctrl-C is for this process alone: workers keep the mask.
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pipes
+    finally:
+        started = [process for process in processes if process.pid is not None]
+        for process in started:
+            process.kill()
+        for process in started:
+            process.join()
+        for pipe in pipes:
+            pipe.close()
+
+
+def _serve(pipe: Connection, task: Callable[[str, list[Message], Policies], Run]) -> None:
+    """A worker: replays the counties it is sent, until it is killed or the parent is gone."""
+    Thread(target=_follow_parent, daemon=True).start()
+    gc.disable()  # It ends with the replay: it need not look for cycles, in what it is sent neither (`play` says more).
+    while True:
+        try:
+            county, messages, policies = pipe.recv()
+        except EOFError:
+            return
+        try:
+            part: Run | Exception = task(county, messages, policies)
+        except Exception as error:  # raised again by the parent
+            error.add_note(f"while {county!r} was replayed\n{traceback.format_exc()}")
+            part = error
+        pipe.send(part)
+
+
+def _follow_parent() -> None:
+    """End with the parent, also where it was killed and could end nobody."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

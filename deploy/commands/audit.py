@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy.outputs import writing
 from shared import audit
@@ -104,7 +105,7 @@ def verify(
 
 def _tell(console: Console, service: str, report: Report) -> None:
     for finding in report.findings[:100]:
-        console.print(f"[red]{service} {finding.chain}/{finding.n}: {finding.what}[/]", highlight=False)
+        console.print(Text(f"{service} {finding.chain}/{finding.n}: {finding.what}", style="red"))
 
 
 async def _heads(settings: ServiceSettings, service: str) -> dict[str, tuple[int, str]]:
@@ -126,7 +127,7 @@ def anchor(
     """
     settings, chosen = ServiceSettings(), _chosen(services)
     key = load_key(settings.secrets, "service", create=settings.env == "demo")
-    console, error = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    console, error = Console(soft_wrap=True, emoji=False), Console(stderr=True, soft_wrap=True, emoji=False)
     before = {service: _anchor(_path(folder, service), key) for service in chosen if _path(folder, service).exists()}
     refused = False
     for service in chosen:

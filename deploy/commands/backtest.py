@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from deploy.backtest.county import Run, uncollected
+from deploy.backtest.county import Run, uncollected, unusable
 from deploy.backtest.figures import Difference, Figures, difference, figures
 from deploy.backtest.report import span, write_report
 from deploy.backtest.runner import replay
@@ -47,15 +48,15 @@ def backtest(
     Message files say nothing of replies and deadlines, so the rules that need them (cross_level_risk by overdue or contest,
     pending_elsewhere, unanswered_repeat) have nothing to go by here.
     """
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
     check_outputs({"--out": out, "--html": html, "--events": events}, file, policy, against, mapping)
     try:
-        named = [(path, read_policies(path).all[-1].name) for path in (policy, against) if path is not None]
+        named = _named([(path, read_policies(path).all[-1].name) for path in (policy, against) if path is not None])
     except ConfigError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
     with uncollected():
-        good, _ = usable(file, mapping, console, strict=strict)
+        good, _ = usable(file, mapping, console, strict=strict, check=unusable)
         runs = [_replay(console, good, path, name, jurisdiction, workers) for path, name in named]
     numbers = frozenset(message.id for message in good if message.numeric_id)
     _write(out, [told.line(numbers) for told in runs[0].raised])
@@ -63,19 +64,29 @@ def backtest(
         _write(events, [told.line(numbers) | {"what": told.what, "flag": told.flag.id} for told in runs[0].told])
     all_figures = [figures(run, good, name, budget) for run, (_, name) in zip(runs, named, strict=True)]
     diff = difference(runs[0], runs[1]) if len(runs) > 1 else None
-    console.print(_table(all_figures))
-    if diff is not None:
-        console.print(_difference(diff, [name for _, name in named]))
     if html is not None:
         with drafted(html) as page:
             write_report(page, all_figures[0], all_figures[1] if len(all_figures) > 1 else None, diff)
+    console.print(_table(all_figures))
+    if diff is not None:
+        console.print(_difference(diff, [name for _, name in named]))
+
+
+def _named(policies: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """Policies by names that differ: two of one name and version bear that of their file too, or its path where that is one."""
+    if len({name for _, name in policies}) == len(policies):
+        return policies
+    files = [path.name for path, _ in policies]
+    if len(set(files)) < len(files):
+        files = [str(path) for path, _ in policies]
+    return [(path, f"{name} ({file})") for (path, name), file in zip(policies, files, strict=True)]
 
 
 def _replay(
     console: Console, messages: list[Message], policy: Path, name: str, county: str, workers: int | None
 ) -> Run:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -92,7 +103,9 @@ def _write(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _table(columns: list[Figures]) -> Table:
-    table = Table("", *(f.policy for f in columns), title="backtest 回测")
+    table = Table("", title="backtest 回测")
+    for f in columns:
+        table.add_column(Text(f.policy))
     rows = {
         "messages 件": [f"{f.messages:,}" for f in columns],
         "flags 苗头": [str(f.flags) for f in columns],
@@ -109,19 +122,19 @@ def _table(columns: list[Figures]) -> Table:
         "petitions/s 件/秒": [f"{f.rate:,.0f}" for f in columns],
     }
     for name, values in rows.items():
-        table.add_row(name, *values)
+        table.add_row(name, *map(Text, values))
     return table
 
 
 def _median(f: Figures) -> str:
     leads = sorted(c.lead_peak for c in f.crowds if c.lead_peak is not None)
-    return span(leads[len(leads) // 2]) if leads else "–"
+    return span((leads[(len(leads) - 1) // 2] + leads[len(leads) // 2]) / 2) if leads else "–"
 
 
 def _difference(diff: Difference, names: list[str]) -> Table:
     table = Table("", "flags", title="difference 差别")
     table.add_row("in both 相同", str(diff.both))
     table.add_row("earlier / later / other level in the second", f"{diff.earlier} / {diff.later} / {diff.other_level}")
-    table.add_row(f"only {names[0]}", "\n".join(diff.only_first) or "–")
-    table.add_row(f"only {names[1]}", "\n".join(diff.only_second) or "–")
+    for name, only in zip(names, (diff.only_first, diff.only_second), strict=True):
+        table.add_row(Text(f"only {name}"), Text("\n".join(only) or "–"))
     return table

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.pretrained import Pretrained
 
 app = typer.Typer(help="Train, apply and measure the category classifier.", no_args_is_help=True)
-out, err = Console(), Console(stderr=True)
+out, err = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
 MAX_TEXT = 50_000
 BATCH = 500
 SHOWN_BAD_ROWS = 20
@@ -275,8 +275,6 @@ def evaluate_command(
         except TrainingError as error:
             err.print(str(error), style="red", markup=False, highlight=False)
             raise typer.Exit(2) from error
-    for table in tables(figures):
-        out.print(table)
     if json_file is not None:
         _write(json_file, [json.dumps(figures, ensure_ascii=False, indent=2)])
     if doubtful is not None:
@@ -290,6 +288,8 @@ def evaluate_command(
             for doubt in doubts
         )
         _write(doubtful, (json.dumps(line, ensure_ascii=False) for line in lines))
+    for table in tables(figures):
+        out.print(table)
     for name, reason in figures["left_out"].items():
         err.print(f"{name} was left out: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
     if figures["left_out"]:

@@ -61,13 +61,13 @@ def clocks(
     strict: Strict = False,
 ) -> None:
     """Work out every obligation of the petitions in a file of lifecycle events, as of a moment."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
     moment = _moment(as_of)
     check_outputs({"--out": out}, events, rules)
     try:
         book = load_rules(rules)
     except ConfigError as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+        console.print(str(error), style="red", highlight=False)
         raise typer.Exit(2) from None
     ledger, bad, written = Ledger(), 0, 0
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

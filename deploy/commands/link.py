@@ -22,6 +22,7 @@ from shared.messages import Message
 
 BATCH = 200
 YEARS = 3
+MOST_YEARS = 100
 
 
 def matters_of(
@@ -65,7 +66,10 @@ def link(
     ] = None,
     jurisdiction: Annotated[str, typer.Option("--jurisdiction", help="county of rows that name none")] = "",
     window: Annotated[
-        int, typer.Option("--window", min=1, help="days a message stays live; a running county's policy says 90")
+        int,
+        typer.Option(
+            "--window", min=1, max=366 * MOST_YEARS, help="days a message stays live; a running county's policy says 90"
+        ),
     ] = 366 * YEARS,
     strict: Strict = False,
 ) -> None:

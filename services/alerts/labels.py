@@ -115,6 +115,7 @@ CLEARED: Final[dict[str, Text]] = {
         "并入预警已被排除的事项：本预警尚无人查看，予以保留",
         "merged into a matter whose warning was discarded: nobody has looked at this one, so it stays",
     ),
+    "split": Text("有关信访件已拆分到其他事项", "its petitions were split off into another matter"),
     "window_passed": Text("研判时限已过", "the time of the flag has passed"),
 }
 """Why what a warning stood on fell away; the slugs are screening's."""

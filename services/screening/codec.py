@@ -127,9 +127,13 @@ def worth_a_row(history: History) -> bool:
     return len(history.inputs) > 1 or history.state is not None or history.sequence > 0
 
 
-def flag_document(told: Told) -> Document:
-    """The fields of a row of `flags` that the engine sets; contests are others'."""
+def flag_document(told: Told, raised: Flag | None = None) -> Document:
+    """The fields of a row of `flags` that the engine sets; contests are others'. `raised`: the flag as it was when it was raised;
+    what raised it is set once, with a new row.
+    """
     row = asdict(told.flag)
+    first = raised or told.flag
+    row["raised_by"] = {"rule": first.rule, "rule_version": first.rule_version, "policy": first.policy}
     row["_id"] = row.pop("id")
     row["margin"] = told.flag.margin
     row["told"], row["turn"] = sorted(told.keys), told.turn

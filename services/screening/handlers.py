@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,8 +14,19 @@ from services.screening.domain.petitions import Decision
 from services.screening.domain.policy import Policies, Policy
 from services.screening.pipeline import Screening
 from services.screening.ports import Document, Store, Transaction, Wanted
+from services.screening.views import (
+    Actor,
+    of_petition,
+    other_of,
+    page,
+    public,
+    subject,
+    told,
+    wilson,
+    with_flags,
+    without,
+)
 from shared.clock import BEIJING, Clock
-from shared.instants import parse_instant
 
 CANDIDATES: Final = 1000
 """Matters of the county, the last active, among which a twin is looked for."""
@@ -39,16 +46,6 @@ class Refused(ValueError):  # noqa: N818 - an answer, not a failure
         self.code, self.detail = code, detail
 
 
-@dataclass(frozen=True)
-class Actor:
-    """Who acts: an account, how to tell whether a row is there for it, and whether every accusation may be counted."""
-
-    account: str
-    role: str
-    sees: Callable[[Document], bool] = lambda _: True
-    counts_accusations: bool = True
-
-
 class Desk:
     """The use cases of the HTTP side."""
 
@@ -62,22 +59,32 @@ class Desk:
 
     async def matters(self, wanted: Wanted, actor: Actor) -> Document:
         """A page of matters."""
-        return _page(await self._store.matters(wanted), actor, wanted, "last_at")
+        rows = await self._store.matters(wanted)
+        return page(await self._readable(rows, actor), actor, wanted, "last_at")
 
     async def matter(self, id: str, actor: Actor) -> Document:
-        """One matter with its petitions (no text, no petitioner), merges, decisions and flags."""
-        row = await self._seen(id, actor)
+        """One matter with its petitions (no text, no petitioner; the newest, and how many are left out), merges, decisions and
+        flags.
+        """
+        [row] = await self._readable([await self._seen(id, actor)], actor)
         history = await self._store.history(id)
-        flags = [_public(flag) for flag in history["flags"] if actor.sees(flag)]
-        petitions = [_public(p) for p in history["petitions"] if actor.sees(p)]
-        others = {other for line in (*history["merges"], *history["decisions"]) if (other := _other(line, id))}
+        listed = history["petitions"]
+        withdrawn = {line["flag"] for line in history["decisions"] if line["flag"] is not None}
+        known = {flag["_id"] for flag in await self._store.named_flags(withdrawn) if actor.sees(flag)}
+        decisions = [line for line in history["decisions"] if line["flag"] is None or line["flag"] in known]
+        others = {other for line in (*history["merges"], *decisions) if (other := other_of(line, id))}
         seen = {found["_id"]: found for found in await self._store.named(others) if actor.sees(found)}
-        return _public(row) | {
-            "members": petitions,
-            "merges": [_told(merge, id, seen) for merge in history["merges"]],
-            "decisions": [_told(decision, id, seen) for decision in history["decisions"]],
-            "open_flags": flags,
+        return public(of_petition(row, actor)) | {
+            "members": [public(of_petition(p, actor)) for p in listed if actor.sees(p)],
+            "members_left_out": history["size"] - len(listed),
+            "merges": [told(merge, id, seen) for merge in history["merges"]],
+            "decisions": [told(decision, id, seen) for decision in decisions],
+            "open_flags": [public(flag) for flag in history["flags"] if actor.sees(flag)],
         }
+
+    async def _readable(self, rows: Sequence[Document], actor: Actor) -> list[Document]:
+        flagged = [row["_id"] for row in rows if row["flags"]]
+        return with_flags(rows, await self._store.open_flags(flagged) if flagged else (), actor)
 
     async def near(self, id: str, actor: Actor) -> Document:
         """Matters that this one could take in: those that have most in common with it first, then the last active.
@@ -89,10 +96,10 @@ class Desk:
         if not active(own):
             return {"items": []}
         rows = await self._store.matters(Wanted(own["county"], "open", limit=CANDIDATES))
+        rows = [r for r in rows if r["_id"] != id and active(r) and not r.get("restricted") and actor.sees(r)]
         found = [
-            _public(row) | {"common": common.what, "common_words": common.words}
-            for row in rows
-            if row["_id"] != id and active(row) and not row.get("restricted") and actor.sees(row)
+            public(row) | {"common": common.what, "common_words": common.words}
+            for row in await self._readable(rows, actor)
             for common in (in_common(own, row),)
         ]
         found.sort(key=lambda row: -len(row["common"]))  # stable: the store gives them by time
@@ -100,14 +107,14 @@ class Desk:
 
     async def flags(self, wanted: Wanted, actor: Actor) -> Document:
         """A page of flags."""
-        return _page(await self._store.flags(wanted), actor, wanted, "at")
+        return page(await self._store.flags(wanted), actor, wanted, "at")
 
     async def flag(self, id: str, actor: Actor) -> Document:
         """One flag with everything behind it."""
         row = await self._store.flag(id)
         if row is None or not actor.sees(row):
             raise NotFound(id)
-        return _public(row)
+        return public(row)
 
     async def precision(self, county: str | None, actor: Actor) -> Document:
         """How often officers found flags to be right, by rule and policy, with what that is a share of.
@@ -159,7 +166,7 @@ class Desk:
                 filing = example.member.filing
                 found.append(
                     {
-                        "matter": held.root(example.home),
+                        "matter": held.root(example.matter),
                         "petition_id": filing.id,
                         "title": filing.title,
                         "topic": filing.topic,
@@ -186,24 +193,24 @@ class Desk:
         if one.get("restricted") or other.get("restricted"):
             raise Refused("accusation", "an accusation is never merged with another matter")
         await self._still_active(one, other)
-        subjects = {kept: _subject(one), gone: _subject(other)}
+        subjects = {kept: subject(one), gone: subject(other)}
         return await self._decide("merge", one["county"], kept, reason, actor, subjects, other=gone)
 
     async def split(self, id: str, petitions: list[str], reason: str, actor: Actor) -> Document:
         """Some petitions of a matter are another matter."""
         row = await self._seen(id, actor)
-        members = {p["_id"]: p for p in (await self._store.history(id))["petitions"]}
         if row.get("merged_into"):
             raise Refused("matter-merged", "ask for the matter it was merged into")
         await self._still_active(row)
-        if not set(petitions) <= set(members):
-            raise Refused("not-members", "every petition has to belong to the matter")
-        if set(petitions) == set(members):
-            raise Refused("all-members", "at least one petition has to stay")
         moving = tuple(dict.fromkeys(petitions))
-        first = min((members[petition] for petition in moving), key=lambda p: (p["at"], p["_id"]))
+        members, size = await self._store.members(id, moving)
+        if len(members) < len(moving):
+            raise Refused("not-members", "every petition has to belong to the matter")
+        if len(moving) == size:
+            raise Refused("all-members", "at least one petition has to stay")
+        first = min(members, key=lambda p: (p["at"], p["_id"]))
         people = await self._store.petitioners(moving)
-        subjects = {id: _subject(row), "": {"title": first["title"], "petitions": len(moving), "petitioners": people}}
+        subjects = {id: subject(row), "": {"title": first["title"], "petitions": len(moving), "petitioners": people}}
         return await self._decide("split", row["county"], id, reason, actor, subjects, petitions=moving)
 
     async def _decide(
@@ -249,7 +256,7 @@ class Desk:
             contest = {"state": "open", "by": actor.account, "role": actor.role, "reason": reason, "at": now}
             before = [
                 *row.get("contest", {}).get("before", []),
-                *([_without(row["contest"])] if "contest" in row else []),
+                *([without(row["contest"])] if "contest" in row else []),
             ]
             await self._store.contest(tx, id, contest | {"before": before})
             await self._store.audit(tx, actor=actor.account, action="flag.contest", object=id, reason=reason, at=now)
@@ -291,32 +298,37 @@ class Desk:
             await self._store.audit(tx, actor=actor.account, action=f"flag.{outcome}", object=id, reason=reason, at=now)
             return decided
 
-        return {"flag": id, "contest": _without(await self._store.transaction(work))}
+        return {"flag": id, "contest": without(await self._store.transaction(work))}
 
     async def _active(self, county: str) -> Callable[[Document], bool]:
         """Tells whether a matter of the county is in its owner's memory and will be when a decision is taken up."""
         newest = await self._store.newest(county)
+        keep_days = self._keep_days(county, newest)
 
         def active(row: Document) -> bool:
             if newest is None or row["flags"]:
                 return True  # a matter stays in memory while a flag of it is open
             at: datetime = row["active_at"] if "active_at" in row else row["joined_at"]  # of a petition alone
-            return at >= active_since(newest, self._keep_days)
+            return at >= active_since(newest, keep_days)
 
         return active
 
     async def _still_active(self, *rows: Document) -> None:
-        active = await self._active(rows[0]["county"])
+        county = rows[0]["county"]
+        active = await self._active(county)
         if (quiet := next((row for row in rows if not active(row)), None)) is not None:
+            days = self._keep_days(county, await self._store.newest(county))
             detail = (
-                f"nothing has happened in matter {quiet['_id']} for {self._keep_days} days: it can no longer be merged or "
+                f"nothing has happened in matter {quiet['_id']} for {days} days: it can no longer be merged or "
                 "split. Go on with the newer matter, and name this one in a note on its warning"
             )
             raise Refused(INACTIVE, detail)
 
-    @property
-    def _keep_days(self) -> int:
-        return self._policies().all[-1].linking.keep_days
+    def _keep_days(self, county: str, newest: datetime | None) -> int:
+        """How long the county's matters stay in memory: as its engine has it, or will where it is built from the store."""
+        held = self._screening.held(county)
+        linking = self._policies().at(newest or self._clock.now()).linking if held is None else held.linking
+        return linking.keep_days
 
     async def _seen(self, id: str, actor: Actor) -> Document:
         row = await self._store.matter(id)
@@ -329,69 +341,3 @@ class Desk:
         if row is None or not actor.sees(row):
             raise NotFound(id)
         return row
-
-
-def wilson(right: int, judged: int) -> tuple[float, float]:
-    """95 % interval of a share; (0, 1) where nothing was judged."""
-    if not judged:
-        return 0.0, 1.0
-    z, share = 1.96, right / judged
-    middle = share + z * z / (2 * judged)
-    half = z * math.sqrt(share * (1 - share) / judged + z * z / (4 * judged * judged))
-    return max(0.0, (middle - half) / (1 + z * z / judged)), min(1.0, (middle + half) / (1 + z * z / judged))
-
-
-def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """The place that a cursor names; raises ValueError for one that is not ours."""
-    try:
-        at, _, id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition("|")
-        return parse_instant(at), id
-    except (UnicodeError, binascii.Error) as error:
-        raise ValueError("not a cursor") from error
-
-
-def _page(rows: list[Document], actor: Actor, wanted: Wanted, time: str) -> Document:
-    """What the actor may see of the rows; the next page begins after the last row that was read, seen or not."""
-    cursor = None
-    if len(rows) == wanted.limit:
-        cursor = base64.urlsafe_b64encode(f"{rows[-1][time].isoformat()}|{rows[-1]['_id']}".encode()).decode()
-    return {"items": [_public(row) for row in rows if actor.sees(row)], "next": cursor}
-
-
-def _public(row: Document) -> Document:
-    hidden = (
-        "_id",
-        "told",
-        "turn",
-        "petitioners" if isinstance(row.get("petitioners"), list | tuple) else "",
-        "retracted",
-        "moved",
-        "subjects",
-    )
-    return {"id": row["_id"], **{key: value for key, value in row.items() if key not in hidden}}
-
-
-def _without(contest: Document) -> Document:
-    return {key: value for key, value in contest.items() if key != "before"}
-
-
-def _subject(row: Document) -> Document:
-    """What a matter is at this moment, to be told of later."""
-    return {name: row.get(name) for name in ("title", "petitions", "petitioners")}
-
-
-def _other(line: Document, id: str) -> str | None:
-    """Of a merge or a decision of matter `id`: the other matter it is about."""
-    sides = (line["kept"], line["gone"]) if "kept" in line else (line["matter"], line["other"])
-    return next((side for side in sides if side is not None and side != id), None)
-
-
-def _told(line: Document, id: str, seen: Mapping[str, Document]) -> Document:
-    """A merge or decision with the other matter as it was at the time, where the reader may see that one."""
-    row = seen.get(_other(line, id) or "")
-    if row is None:
-        return _public(line)
-    then = next((one for one in line.get("subjects", ()) if one["matter"] == row["_id"]), None)
-    if then is None:  # by the linker: what was taken in stands in its row as it was then
-        then = {"title": row.get("title", "")} if line.get("kept") == row["_id"] else _subject(row)
-    return _public(line) | {"subject": {**then, "matter": row["_id"]}}

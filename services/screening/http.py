@@ -13,8 +13,9 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.screening.domain.flags import KINDS
-from services.screening.handlers import Actor, Desk, NotFound, Refused, read_cursor
+from services.screening.handlers import Desk, NotFound, Refused
 from services.screening.ports import Wanted
+from services.screening.views import Actor, read_cursor
 from shared.access import Access, Principal, may, require
 from shared.directory_file import COUNTY_CODE, UNIT_CODE
 from shared.web import Problem, json_body, read_json

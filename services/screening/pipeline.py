@@ -105,9 +105,11 @@ class Screening:
             plan = Plan()
             for name, events in by_county.items():
                 with self._whole(name):
-                    held = await self._hold(name, events[0].partition)
+                    come = [item for r in events if (item := _item(r)) is not None]
+                    filed_at = max((item.filing.at for item in come if isinstance(item, Filed)), default=None)
+                    held = await self._hold(name, events[0].partition, filed_at)
                     self._come_from_bus(name, held)
-                    items = await self._new(held, [item for r in events if (item := _item(r)) is not None])
+                    items = await self._new(held, come)
                     traces = {str(r.event.data.petition_id): r.event for r in events}
                     before = held.county.newest
                     out = await self._run(held, lambda c=held.county, i=items: c.apply(i), len(items))  # type: ignore[misc]
@@ -174,7 +176,7 @@ class Screening:
         if newest is None:
             return None
         since = max(timedelta(), now - held.moved) if now - held.since >= SETTLED else timedelta()
-        return newest + since - held.county.policies.at(newest).linking.lateness
+        return newest + since - held.county.linking.lateness
 
     async def _write_out(self, held: Held, out: Outcome) -> None:
         plan = Plan()
@@ -224,17 +226,17 @@ class Screening:
         held.by_tick = False
         self._overtaken.discard(name)
 
-    async def _hold(self, name: str, partition: int | None) -> Held:
+    async def _hold(self, name: str, partition: int | None, filed_at: datetime | None = None) -> Held:
+        """The county in memory. It is linked by the policy in force at its newest petition; where it has none, at `filed_at`."""
         found = self._held.get(name)
         if found is not None:
             if partition is not None:
                 found.partition = partition
             return found
-        policies = self._policies()
-        county = County(name, policies)
-        rows = await self._store.county(name, policies.all[-1].linking.keep_days)
-        version, pending, now = 0, None, self._clock.now()
-        moved = now
+        policies, now = self._policies(), self._clock.now()
+        county = County(name, policies, at=await self._store.newest(name) or filed_at or now)
+        rows = await self._store.county(name, county.linking.keep_days)
+        version, pending, moved = 0, None, now
         if rows is not None:
             version = rows.header["version"]
             partition = rows.header["partition"] if partition is None else partition
@@ -262,7 +264,7 @@ class Screening:
         newest = held.county.newest
         if newest is None:
             return items
-        limit = newest - timedelta(days=held.county.policies.all[-1].linking.keep_days)
+        limit = newest - timedelta(days=held.county.linking.keep_days)
         old = {i.filing.id for i in items if isinstance(i, Filed) and i.filing.at <= limit}
         known = await self._store.known(old) if old else set()
         return [i for i in items if not (isinstance(i, Filed) and i.filing.id in known)]
@@ -278,8 +280,9 @@ class Screening:
 
     def _plan(self, plan: Plan, held: Held, out: Outcome, causes: dict[str, Event]) -> None:
         if held.pending is not None:
-            out.merge(held.pending)
-            held.pending = None
+            pending, held.pending = held.pending, None
+            pending.merge(out)  # the older first
+            out = pending
         county = held.county
         if not out and held.version:
             return
@@ -293,7 +296,8 @@ class Screening:
         writes.taken = [*out.taken, *(step.id for step in out.stepped if step.petition in out.filed)]
         histories = [county.histories[name] for name in sorted(out.matters) if name in county.histories]
         writes.matters = [codec.matter(county, h) for h in histories if codec.worth_a_row(h)]
-        writes.flags = [codec.flag_document(told) for told in out.flags.values()]
+        raised = {notice.flag.id: notice.flag for notice in reversed(out.notices) if notice.what == "raised"}
+        writes.flags = [codec.flag_document(told, raised.get(id)) for id, told in out.flags.items()]
         writes.merges = [codec.merge_document(county.county, merge) for merge in out.merges]
         writes.unmerged = list(out.unmerged)
         writes.decisions = [(decision.id, codec.taken_up(decision, out)) for decision in out.decided]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from shared.events import Event
 
 Document = dict[str, Any]
 Transaction = Any
 T = TypeVar("T")
+LISTED: Final = 500
+"""Petitions of a matter that its history lists at most, the newest."""
 
 
 class Stale(Exception):  # noqa: N818 - a state of the world
@@ -124,7 +126,10 @@ class Store(Protocol):
         """How many different petitioners wrote these petitions."""
 
     async def history(self, id: str) -> Document:
-        """Petitions, merges, decisions and flags of a matter."""
+        """The newest petitions (`size`: how many it has), merges, decisions and flags of a matter, in the order of time."""
+
+    async def members(self, id: str, petitions: Collection[str]) -> tuple[list[Document], int]:
+        """Those of the petitions that belong to a matter, and how many it has."""
 
     async def flags(self, wanted: Wanted) -> list[Document]:
         """Flags, the newest first."""
@@ -132,11 +137,17 @@ class Store(Protocol):
     async def flag(self, id: str, tx: Transaction | None = None) -> Document | None:
         """One flag."""
 
+    async def named_flags(self, ids: Collection[str]) -> list[Document]:
+        """Several flags; one that is not there is left out."""
+
+    async def open_flags(self, matters: Collection[str]) -> list[Document]:
+        """The open flags of these matters: kind, and what tells who may see them."""
+
     async def contest(self, tx: Transaction, id: str, contest: Document) -> None:
         """Set the contest of a flag."""
 
     async def outcomes(self, county: str | None, *, accusations: bool = True) -> list[Document]:
-        """By kind, rule, rule version and policy: how many flags there were and what became of them."""
+        """By kind, and the rule, its version and the policy that raised them: how many flags there were, what became of them."""
 
     async def audit(self, tx: Transaction, *, actor: str, action: str, object: str, reason: str, at: datetime) -> None:
         """Append to the audit log in the same transaction."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from services.screening.ports import CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
+from services.screening.ports import LISTED, CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
 from shared import audit, outbox
 from shared.events import Event
 from shared.mongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, Mongo, Session, UpdateOne
@@ -48,6 +48,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
 }
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TEXT: Final = {"text": 0, "petitioner": 0, "steps": 0, "home": 0, "link": 0, "cause": 0}
+_WHOSE: Final = dict.fromkeys(("matter", "kind", "county", "unit", "restricted", "accused_unit"), 1)
 
 
 class MongoStore:
@@ -161,7 +162,7 @@ class MongoStore:
         for collection, operations in (
             ("petitions", changes),
             ("matters", [_set(row) for row in writes.matters]),
-            ("flags", [_set(row) for row in writes.flags]),
+            ("flags", [_set(row, once="raised_by") for row in writes.flags]),
             ("merges", merges),
             ("decisions", decided),
             ("inbox", inbox),
@@ -232,15 +233,23 @@ class MongoStore:
         return len(await self._mongo["petitions"].distinct("petitioner", {"_id": {"$in": list(petitions)}}))
 
     async def history(self, id: str) -> Document:
-        """Petitions, merges, decisions and flags of a matter."""
+        """The newest petitions (`size`: how many it has), merges, decisions and flags of a matter, in the order of time."""
         either = {"$or": [{"kept": id}, {"gone": id}]}
         named = {"$or": [{"matter": id}, {"other": id}]}
+        newest = self._mongo["petitions"].find({"matter": id}, _NO_TEXT).sort([("at", DESCENDING), ("_id", DESCENDING)])
         return {
-            "petitions": await self._mongo["petitions"].find({"matter": id}, _NO_TEXT).sort("at", 1).to_list(500),
+            "petitions": (await newest.limit(LISTED).to_list(None))[::-1],
+            "size": await self._mongo["petitions"].count_documents({"matter": id}),
             "merges": await self._mongo["merges"].find(either).sort("at", ASCENDING).to_list(200),
             "decisions": await self._mongo["decisions"].find(named).sort("at", ASCENDING).to_list(200),
             "flags": await self._mongo["flags"].find({"matter": id}).sort("at", ASCENDING).to_list(200),
         }
+
+    async def members(self, id: str, petitions: Collection[str]) -> tuple[list[Document], int]:
+        """Those of the petitions that belong to a matter, and how many it has."""
+        some = {"_id": {"$in": list(petitions)}, "matter": id}
+        rows = await self._mongo["petitions"].find(some, _NO_TEXT).to_list(None)
+        return rows, await self._mongo["petitions"].count_documents({"matter": id})
 
     async def flags(self, wanted: Wanted) -> list[Document]:
         """Flags, the newest first."""
@@ -252,13 +261,26 @@ class MongoStore:
         """One flag."""
         return await self._mongo["flags"].find_one({"_id": id}, session=tx)
 
+    async def named_flags(self, ids: Collection[str]) -> list[Document]:
+        """Several flags; one that is not there is left out."""
+        return await self._mongo["flags"].find({"_id": {"$in": list(ids)}}).to_list(None) if ids else []
+
+    async def open_flags(self, matters: Collection[str]) -> list[Document]:
+        """The open flags of these matters: kind, and what tells who may see them."""
+        some = {"matter": {"$in": list(matters)}, "state": "open"}
+        return await self._mongo["flags"].find(some, _WHOSE).to_list(None)
+
     async def contest(self, tx: Session, id: str, contest: Document) -> None:
         """Set the contest of a flag."""
         await self._mongo["flags"].update_one({"_id": id}, {"$set": {"contest": contest}}, session=tx)
 
     async def outcomes(self, county: str | None, *, accusations: bool = True) -> list[Document]:
-        """By kind, rule, rule version and policy: how many flags there were and what became of them."""
-        group = {"kind": "$kind", "rule": "$rule", "rule_version": "$rule_version", "policy": "$policy"}
+        """By kind, and the rule, its version and the policy that raised them: how many flags there were, what became of them.
+
+        A row of before that was kept goes by what touched it last.
+        """
+        by = {name: {"$ifNull": [f"$raised_by.{name}", f"${name}"]} for name in ("rule", "rule_version", "policy")}
+        group = {"kind": "$kind", **by}
 
         def count(condition: Document) -> Document:
             return {"$sum": {"$cond": [condition, 1, 0]}}
@@ -297,8 +319,12 @@ def _verdict(state: str) -> Document:
     return {"$and": [{"$not": [decided]}, {"$eq": ["$warned.state", state]}]}
 
 
-def _set(row: Document) -> UpdateOne:
-    return UpdateOne({"_id": row["_id"]}, {"$set": _rest(row)}, upsert=True)
+def _set(row: Document, once: str = "") -> UpdateOne:
+    """Sets the fields of a row; the field `once` only where the row is new."""
+    change: Document = {"$set": {key: value for key, value in _rest(row).items() if key != once}}
+    if once in row:
+        change["$setOnInsert"] = {once: row[once]}
+    return UpdateOne({"_id": row["_id"]}, change, upsert=True)
 
 
 def _rest(row: Document) -> Document:

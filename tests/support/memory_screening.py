@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.screening.ports import CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
+from services.screening.ports import LISTED, CountyRows, CountyWrites, Document, Inbox, Stale, Wanted
 from shared.events import Event
 from shared.mongo import DuplicateKeyError
 
+HIDDEN = ("text", "petitioner", "steps", "home", "link", "cause")
 NAMES = ("counties", "petitions", "matters", "flags", "merges", "decisions", "inbox", "late", "outcomes")
 
 
@@ -109,7 +110,9 @@ class MemoryStore:
             self.rows["merges"][id]["undone"] = True
         for name, several in (("matters", writes.matters), ("flags", writes.flags), ("merges", writes.merges)):
             for row in several:
-                self.rows[name][row["_id"]] = {**self.rows[name].get(row["_id"], {}), **copy.deepcopy(row)}
+                before = self.rows[name].get(row["_id"])
+                new = {key: value for key, value in row.items() if before is None or key != "raised_by"}
+                self.rows[name][row["_id"]] = {**(before or {}), **copy.deepcopy(new)}
         for id, taken_up in writes.decisions:
             self.rows["decisions"][id] |= taken_up
         for row in writes.late:
@@ -143,7 +146,8 @@ class MemoryStore:
         if alone is None:
             return None
         more = {"petitions": 1, "petitioners": 1, "flags": [], "opened_at": alone["at"], "last_at": alone["at"]}
-        return {**alone, "_id": id, "state": "open", **more}
+        shown = {key: value for key, value in copy.deepcopy(alone).items() if key not in HIDDEN}
+        return {**shown, "_id": id, "state": "open", **more}
 
     async def named(self, ids: Collection[str]) -> list[Document]:
         return [row for id in ids if (row := await self.matter(id)) is not None]
@@ -152,22 +156,34 @@ class MemoryStore:
         return len({self.rows["petitions"][id]["petitioner"] for id in petitions})
 
     async def history(self, id: str) -> Document:
-        hidden = ("text", "petitioner", "steps", "home", "link", "cause")
         members = [p for p in self.rows["petitions"].values() if p["matter"] == id]
+        newest = sorted(members, key=lambda p: (p["at"], p["_id"]))[-LISTED:]
         return copy.deepcopy(
             {
-                "petitions": [{k: v for k, v in p.items() if k not in hidden} for p in members],
+                "petitions": [{k: v for k, v in p.items() if k not in HIDDEN} for p in newest],
+                "size": len(members),
                 "merges": [m for m in self.rows["merges"].values() if id in (m["kept"], m["gone"])],
                 "decisions": [d for d in self.rows["decisions"].values() if id in (d["matter"], d["other"])],
                 "flags": [f for f in self.rows["flags"].values() if f["matter"] == id],
             }
         )
 
+    async def members(self, id: str, petitions: Collection[str]) -> tuple[list[Document], int]:
+        members = {pid: p for pid, p in self.rows["petitions"].items() if p["matter"] == id}
+        return copy.deepcopy([p for pid, p in members.items() if pid in petitions]), len(members)
+
     async def flags(self, wanted: Wanted) -> list[Document]:
         return self._some([r for r in self.rows["flags"].values() if not r["retracted"]], wanted, "at")
 
     async def flag(self, id: str, tx: Any = None) -> Document | None:
         return copy.deepcopy(self.rows["flags"].get(id))
+
+    async def named_flags(self, ids: Collection[str]) -> list[Document]:
+        return copy.deepcopy([row for id, row in self.rows["flags"].items() if id in ids])
+
+    async def open_flags(self, matters: Collection[str]) -> list[Document]:
+        rows = self.rows["flags"].values()
+        return copy.deepcopy([row for row in rows if row["matter"] in matters and row["state"] == "open"])
 
     async def contest(self, tx: Any, id: str, contest: Document) -> None:
         self.rows["flags"][id]["contest"] = contest
@@ -177,7 +193,8 @@ class MemoryStore:
         for flag in self.rows["flags"].values():
             if flag["retracted"] or (county and flag["county"] != county) or (flag["restricted"] and not accusations):
                 continue
-            key = tuple(flag[name] for name in ("kind", "rule", "rule_version", "policy"))
+            first = flag | flag.get("raised_by", {})
+            key = tuple(first[name] for name in ("kind", "rule", "rule_version", "policy"))
             names = dict(zip(("kind", "rule", "rule_version", "policy"), key, strict=True))
             row = found.setdefault(key, {**names, "flags": 0, "right": 0, "wrong": 0, "contested": 0})
             row["flags"] += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from services.screening.domain.history import Input, Join, Leave, Withdraw, entry, episode_id
@@ -26,6 +26,14 @@ _MARGIN: Final = timedelta(days=1)
 def active_since(newest: datetime, keep_days: int) -> datetime:
     """Matters in which something happened since then can be merged and split: they will still be in memory."""
     return newest - timedelta(days=keep_days) + _MARGIN
+
+
+def last_of(county: County, decision: Decision) -> datetime:
+    """When something last happened to the matter whose flag is withdrawn: a step later than the newest petition may have
+    raised it.
+    """
+    stood = _standing(county, decision) if decision.kind == "withdraw" else None
+    return county.histories[stood[0]].last if stood is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def meaning(county: County, decision: Decision, out: Outcome) -> list[tuple[str, Input]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from services.screening.domain.deciding import meaning
+from services.screening.domain.deciding import last_of, meaning
 from services.screening.domain.explain import render
 from services.screening.domain.flags import ORDER, Flag
 from services.screening.domain.history import (
@@ -27,7 +27,7 @@ from services.screening.domain.history import (
 from services.screening.domain.matters import LinkConfig, Linked, Merge
 from services.screening.domain.outcome import Filed, Item, MatterMerge, Outcome, Placed, derived, message_of
 from services.screening.domain.petitions import Decision, Filing, Step
-from services.screening.domain.policy import Linking, Policies
+from services.screening.domain.policy import Policies
 from services.screening.domain.quiet import Quiet
 from services.screening.domain.rates import CountyRate, day_number
 from services.screening.domain.state import Member
@@ -40,11 +40,16 @@ MOMENT = timedelta(milliseconds=1)
 
 
 class County:
-    """The live matters of one county."""
+    """The live matters of one county. `linking`: the numbers of the policy in force `at` a moment, the first one's without; they
+    hold until the county is built anew.
+    """
 
-    def __init__(self, county: str, policies: Policies, timeline: TimelineFactory = Timeline) -> None:
+    def __init__(
+        self, county: str, policies: Policies, timeline: TimelineFactory = Timeline, *, at: datetime | None = None
+    ) -> None:
         self.county = county
         self.policies = policies
+        self.linking = (policies.all[0] if at is None else policies.at(at)).linking
         self.timeline = timeline(self._link_config())
         self.rate = CountyRate()
         self.histories: dict[str, History] = {}
@@ -115,8 +120,8 @@ class County:
         touched = self.feed(rows)
         for decision in decisions:
             if decision.id not in self._decisions:
-                at = max(self.newest or decision.at, self._decided) + MOMENT  # after what was there, and one by one
-                decision = replace(decision, at=at)  # noqa: PLW2901
+                at = max(self.newest or decision.at, self._decided, last_of(self, decision))
+                decision = replace(decision, at=at + MOMENT)  # noqa: PLW2901 - after what was there, and one by one
                 out.decided.append(decision)
                 touched |= self.feed(self.decided(decision, out))
         self._tell(touched | self._expired(self.bound()), out)
@@ -364,11 +369,6 @@ class County:
     def bound(self) -> datetime | None:
         """Event time before which nothing can change any more."""
         return None if self.newest is None else self.newest - self.linking.lateness
-
-    @property
-    def linking(self) -> Linking:
-        """The numbers of linking in force."""
-        return self.policies.all[-1].linking
 
     def _link_config(self) -> LinkConfig:
         numbers = self.linking

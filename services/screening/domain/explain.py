@@ -69,6 +69,12 @@ def _sentence(found: Finding, distinct: int) -> Text:
                 f"{n:g} distinct petitioners on this matter within {days:g} days; its past ({found.fact('past'):g}) and the "
                 f"county's rate give that a chance of {chance:.1e}, below {found.fact('false_alarm'):.0e}",
             )
+        case "collective_risk" if found.fact("stands"):
+            days = found.fact("days")
+            return (
+                f"{days:g}天内仍有{n:g}名不同信访人反映同一事项，少于{limit:g}名时解除",
+                f"Still {n:g} distinct petitioners on this matter within {days:g} days; the flag ends below {limit:g}",
+            )
         case "collective_risk":
             days = found.fact("days")
             return (
@@ -128,9 +134,9 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
     else:
         petitions = found.petitions
         filings = [filing for p in petitions if (filing := state.filing(p)) is not None]
-        counted = [f for f in filings if f.id in state.beside or state.members[f.id].counts] or filings
+        counted = [filing for filing in filings if state.brings(filing.id)] or filings
     pseudonyms = tuple(dict.fromkeys(filing.petitioner for filing in reversed(counted)))
-    subject = state.members[found.scope].filing if found.scope in state.members else None
+    subject = state.filing(found.scope) if found.scope else None
     lead = subject or _lead(found, filings, state, seen)
     restricted = subject.restricted if subject else any(filing.restricted for filing in filings)
     return Flag(
@@ -162,7 +168,7 @@ def render(history: History, state: MatterState, county: str, episode: Episode, 
         phrases=tuple(PHRASES[p] for p in found.phrases if p in PHRASES),
         title=lead.title if lead else "",
         topic=lead.topic if lead else None,
-        unit=found.authority or (lead.unit if lead else None),
+        unit=found.authority or found.owing or (lead.unit if lead else None),
         town=lead.town if lead else None,
         restricted=restricted or found.kind == "reprisal_risk",
         accused_unit=lead.accused_unit if lead else None,

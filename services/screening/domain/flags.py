@@ -61,6 +61,8 @@ class Finding:
     phrases: tuple[str, ...] = ()
     against: tuple[tuple[str, float], ...] = ()
     authority: str | None = None
+    owing: str | None = None
+    """the unit that it is counted against"""
 
     def fact(self, name: str) -> float:
         """A number that the explanation shows; 0 where the rule gave none."""

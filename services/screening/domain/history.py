@@ -73,6 +73,8 @@ Input = tuple[tuple[datetime, int, str], Happening]
 _KEY: Final = itemgetter(0)
 PASSED: Final = "window_passed"
 """Why a flag was cleared whose time was over."""
+SPLIT: Final = "split"
+"""Why a flag was cleared whose grounds staff moved out of the matter."""
 
 
 def entry(at: datetime, happening: Happening, id: str) -> Input:
@@ -242,7 +244,7 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
             if first and not ordinary(member.filing):
                 _of_petition(state, member.filing, policy, at, OF_PETITIONS)
             if len(state.members) > 1:
-                _note_repeat(state, member.filing, policy, at)
+                state.note_repeat(member.filing, at, policy.reply_days)
         case Beside(filings):
             state.lay_beside(filings)
         case Step():
@@ -257,14 +259,16 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
                 state.came |= other.state.came & fresh.keys()
                 stood = _stood(other, at) if other.state.cases else {}
                 state.cases.update({pid: case for pid in fresh if (case := stood.get(pid)) is not None})
-                state.repeats.extend(pair for pair in other.state.repeats if pair not in state.repeats)
-                state.lay_beside(other.state.beside.values())
+                state.take_over(other.state, fresh)
         case Leave(petitions):
             for petition in petitions:
                 state.leave(petition)
                 state.cases.pop(petition, None)
+            standing = state.open.get(("collective_visit", ""))
+            if standing is not None and not state.members.keys() & set(standing.finding.petitions or ()):
+                _close(state, ("collective_visit", ""), at, SPLIT)
         case Absorbed(kept):
-            state.merged = True
+            state.merged, state.given = True, state.give()
             for key in [key for key in state.open if key[0] not in OF_A_PETITION]:
                 _close(state, key, at, f"merged:{kept}")
             return
@@ -273,7 +277,7 @@ def _step(  # noqa: PLR0912 - one branch a kind of happening
             if (kind, scope) in state.open:
                 _close(state, (kind, scope), at, "contested")
     if not state.merged:
-        _of_matter(state, policy, rate, at)
+        _of_matter(state, policy, rate, at, SPLIT if isinstance(happening, Leave) else "answered")
 
 
 def _stood(other: History, until: datetime) -> dict[str, Case | None]:
@@ -298,28 +302,12 @@ def _stood(other: History, until: datetime) -> dict[str, Case | None]:
     return found
 
 
-def _note_repeat(state: MatterState, filing: Filing, policy: Policy, at: datetime) -> None:
-    for other in state.earlier(filing):
-        if state.overdue(other.id, at, policy.reply_days):
-            state.repeats.append((filing.id, other.id))
-
-
-def _forget_repeats(state: MatterState, petition: str, policy: Policy) -> None:
-    """Drop repeats of a petition whose breach was none, but for those that came after the days of Art. 34 all the same."""
-    state.repeats = [
-        (again, earlier)
-        for again, earlier in state.repeats
-        if earlier != petition
-        or (again in state.members and state.overdue(petition, state.members[again].filing.at, policy.reply_days))
-    ]
-
-
 def _lifecycle(state: MatterState, step: Step, policy: Policy, at: datetime) -> None:
     member = state.members[step.petition]
     case = state.cases.setdefault(step.petition, Case())
     case.apply(step)
     if step.kind == "breach_withdrawn":
-        _forget_repeats(state, step.petition, policy)
+        state.forget_repeats(step.petition, policy.reply_days)
     if step.kind == "assigned":
         _of_petition(state, member.filing, policy, at, {"reprisal_risk": OF_PETITIONS["reprisal_risk"]})
     for kind, scope in [key for key in state.open if key[0] == "pending_elsewhere"]:
@@ -339,7 +327,7 @@ def _of_petition(state: MatterState, filing: Filing, policy: Policy, at: datetim
             _raise(state, found, at, 1 + sum(1 for e in state.closed if (e.kind, e.scope) == (kind, filing.id)))
 
 
-def _of_matter(state: MatterState, policy: Policy, rate: CountyRate, at: datetime) -> None:
+def _of_matter(state: MatterState, policy: Policy, rate: CountyRate, at: datetime, why: str) -> None:
     for kind, rule in OF_MATTERS.items():
         if not getattr(policy.rules, kind).enabled:
             continue
@@ -347,7 +335,7 @@ def _of_matter(state: MatterState, policy: Policy, rate: CountyRate, at: datetim
         found = rule(state, policy, rate, at, standing)
         if found is None:
             if standing is not None and kind != "collective_visit":
-                _close(state, (kind, ""), at, "answered" if kind != "collective_risk" else "below")
+                _close(state, (kind, ""), at, why if kind != "collective_risk" else "below")
         elif found.expires_at <= at:
             continue
         elif standing is None:

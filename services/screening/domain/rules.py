@@ -6,13 +6,14 @@ stays until its own condition for ending is met (`expires_at` says when that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from services.screening.domain.flags import Episode, Finding
 from services.screening.domain.petitions import Filing
-from services.screening.domain.policy import VISITS, Policy, Rule
+from services.screening.domain.policy import VISITS, Policy, Rule, Surge
 from services.screening.domain.rates import CountyRate, tail
 from services.screening.domain.state import MatterState
 
@@ -39,7 +40,7 @@ def collective_visit(
     if not visits:
         return None
     since = state.since(at, rule.expires_days, "collective_visit")
-    visits = [v for v in visits if v.at > since]
+    visits = [v for v in visits if v.at > since and state.newer("collective_visit", v.id, v.at)]
     if not visits:
         return None
     return _found(
@@ -64,22 +65,30 @@ def collective_risk(
     distinct = state.distinct(at, rule.days, "collective_risk")
     if distinct < min(rule.clear_below, policy.rules.collective_surge.petitioners):
         return None
-    if distinct >= rule.petitioners or (standing is not None and distinct >= rule.clear_below):
-        base = standing.finding.rule if standing is not None and distinct < rule.petitioners else rule
-        leaves = state.nth_newest(min(rule.clear_below, distinct))
-        return _found(
-            "collective_risk",
-            base,
-            policy,
-            at,
-            distinct,
-            rule.petitioners if base is rule else standing.finding.threshold if standing else rule.petitioners,
-            expires_at=leaves + timedelta(days=rule.days),
-            window_days=rule.days,
-            facts=(("days", rule.days), ("petitions", len(state.members))),
-            against=_against(state, state.other(at, rule.days, "collective_risk")),
-        )
-    return collective_surge(state, policy, rate, at)
+    base: Rule = rule
+    threshold: float = rule.petitioners
+    facts = [("days", rule.days), ("petitions", len(state.members))]
+    if distinct < rule.petitioners:
+        surged = standing is None or isinstance(standing.finding.rule, Surge)
+        surge = collective_surge(state, policy, rate, at) if surged or distinct < rule.clear_below else None
+        if surge is not None or standing is None or distinct < rule.clear_below:
+            return surge
+        base, threshold = standing.finding.rule, standing.finding.threshold
+        if surged:  # it is none any more, and stands until too few are left
+            threshold, facts = rule.clear_below, [*facts, ("stands", 1)]
+    leaves = state.nth_newest(min(rule.clear_below, distinct), "collective_risk")
+    return _found(
+        "collective_risk",
+        base,
+        policy,
+        at,
+        distinct,
+        threshold,
+        expires_at=leaves + timedelta(days=rule.days),
+        window_days=rule.days,
+        facts=tuple(facts),
+        against=_against(state, at, rule.days, state.other(at, rule.days, "collective_risk")),
+    )
 
 
 def collective_surge(state: MatterState, policy: Policy, rate: CountyRate, at: datetime) -> Finding | None:
@@ -98,7 +107,7 @@ def collective_surge(state: MatterState, policy: Policy, rate: CountyRate, at: d
     if chance > rule.false_alarm:
         return None
     standing_days = policy.rules.collective_risk.days
-    leaves = state.nth_newest(min(policy.rules.collective_risk.clear_below, observed))
+    leaves = state.nth_newest(min(policy.rules.collective_risk.clear_below, observed), "collective_risk")
     return _found(
         "collective_risk",
         rule,
@@ -109,25 +118,29 @@ def collective_surge(state: MatterState, policy: Policy, rate: CountyRate, at: d
         expires_at=leaves + timedelta(days=standing_days),
         window_days=rule.days,
         facts=(("days", rule.days), ("past", past), ("chance", chance), ("false_alarm", rule.false_alarm)),
-        against=_against(state),
+        against=_against(state, at, rule.days),
     )
 
 
 def cross_level_risk(
     state: MatterState, policy: Policy, rate: CountyRate, at: datetime, standing: Episode | None
 ) -> Finding | None:
-    """Unanswered past the deadline, contested or announced to go higher; and the matter has climbed or repeated."""
+    """Unanswered past the deadline, contested or announced to go higher; and the matter has climbed or repeated. Where a flag
+    was withdrawn, only what is newer counts. An announcement ends with its window, and with it a flag that stands on it alone.
+    """
     if not state.cases and not state.announced:
         return None
-    rule = policy.rules.cross_level_risk
-    since = state.since(at, rule.expires_days, "cross_level_risk")
-    overdue = tuple(p for p in state.cases if state.overdue(p, at, policy.reply_days))
-    contested = tuple(p for p, case in state.cases.items() if case.contested_at is not None)
-    announced = tuple(p for p, filing in state.announced.items() if filing.at > since)
+    rule, kind = policy.rules.cross_level_risk, "cross_level_risk"
+    since, newer = state.since(at, rule.expires_days, kind), partial(state.newer, kind)
+    late = ((p, state.overdue_at(p, at, policy.reply_days)) for p in state.cases)
+    overdue = tuple(p for p, moment in late if moment is not None and newer(p, moment))
+    contested = tuple(p for p, case in state.cases.items() if case.contested_at and newer(p, case.contested_at))
+    announced = tuple(p for p, filing in state.announced.items() if filing.at > since and newer(p, filing.at))
     grounds = (bool(overdue), bool(contested), bool(announced))
     if sum(grounds) < rule.grounds:
         return None
-    climbed, repeated = tuple(state.climbed), state.repeated
+    climbed = tuple(p for p, filing in state.climbed.items() if newer(p, filing.at))
+    repeated = state.repeated_anew(kind)
     if not climbed and not repeated:
         return None
     grounded = {p for p in (*overdue, *contested, *announced, *climbed) if p in state.members}
@@ -135,8 +148,10 @@ def cross_level_risk(
     times = [state.members[p].filing.at for p in petitions] + [
         t for case in state.cases.values() for t in (case.breached_at, case.contested_at) if t is not None
     ]
+    if grounds[0] + grounds[1] < rule.grounds:
+        times = [state.announced[p].at for p in announced]
     return _found(
-        "cross_level_risk",
+        kind,
         rule,
         policy,
         min(at, max(times, default=at)),
@@ -151,6 +166,7 @@ def cross_level_risk(
             ("repeated", repeated),
         ),
         against=(("not_climbed", 1),) if not climbed else (),
+        owing=_owing(state, overdue),
     )
 
 
@@ -161,13 +177,12 @@ def unanswered_repeat(
     if not state.repeats:
         return None
     rule = policy.rules.unanswered_repeat
-    since = state.ignored.get("unanswered_repeat")
     live = [
         (again, earlier)
         for again, earlier in state.repeats
         if again in state.members
         and earlier in state.members
-        and (since is None or state.members[again].filing.at > since)
+        and state.newer("unanswered_repeat", again, state.members[again].filing.at)
         and (case := state.case(earlier)) is not None
         and not case.settled
         and (case.since is None or state.members[again].filing.at >= case.since)  # what was missing then was answered
@@ -184,7 +199,17 @@ def unanswered_repeat(
         len(repeats),
         rule.repeats,
         petitions=tuple(sorted({p for pair in live for p in pair}, key=lambda p: (state.members[p].filing.at, p))),
+        owing=_owing(state, {earlier for _, earlier in live}),
     )
+
+
+def _owing(state: MatterState, owed: Collection[str]) -> str | None:
+    """The unit that has the first of these petitions, which are owed a reply; the one named at filing while nobody has it."""
+    if not owed:
+        return None
+    filing = min((state.members[p].filing for p in owed), key=lambda filing: (filing.at, filing.id))
+    case = state.case(filing.id)
+    return (case.assigned_unit if case is not None else None) or filing.unit
 
 
 # -- of a petition ----------------------------------------------------------------------------------------------------
@@ -280,17 +305,25 @@ def ordinary(filing: Filing) -> bool:
     return not filing.signals and filing.channel not in VISITS and filing.accused_unit is None and filing.climb < 1
 
 
-def _against(state: MatterState, beside: int = 0) -> tuple[tuple[str, float], ...]:
+def _against(state: MatterState, at: datetime, days: int, beside: int = 0) -> tuple[tuple[str, float], ...]:
+    """What speaks against a flag of the petitions in the window."""
     found = []
     if beside:
         found.append(("beside", float(beside)))
     copies = state.copies
-    answered = sum(1 for case in state.cases.values() if case.settled)
+    answered = 0
+    if state.cases:
+        since = state.since(at, days, "collective_risk")
+        replied = (state.members[p] for p, case in state.cases.items() if case.replied_at and case.contested_at is None)
+        answered = sum(
+            m.counts and since < m.filing.at <= at and state.newer("collective_risk", m.filing.id, m.filing.at)
+            for m in replied
+        )
     if copies:
         found.append(("copies", float(copies)))
     if answered:
         found.append(("answered", float(answered)))
-    if not state.visits:
+    if not state.visits and not any(f.channel in VISITS for f in state.near(at, days, "collective_risk")):
         found.append(("no_visit", 1.0))
     return tuple(found)
 

@@ -131,3 +131,23 @@ def test_a_decision_about_a_flag_that_is_gone_is_noted_as_such_and_means_nothing
     matter = room.engine.placed[first.filing.id].matter
     out = room.engine.apply([Decision("d1", "withdraw", START, matter, "officer", "不成立", flag="none")])
     assert out.refused == {"d1": "flag-gone"}
+
+
+def test_a_flag_that_a_step_raised_after_the_newest_petition_is_withdrawn_after_it():
+    room, first = Room(), filed(1, petitioner="a")
+    second = filed(2, minutes=5, petitioner="b", presented="province")
+    steps = [
+        step("s0", first, "accepted", START + DAY),
+        step("s1", first, "replied", START + 3 * DAY),
+        step("s2", first, "evaluated", START + 5 * DAY, solved=False),
+    ]
+    room.keep(room.engine.apply([first, second, *steps]))
+    [flag] = [flag for flag in room.engine.flags() if flag.kind == "cross_level_risk"]
+    now = START + 6 * DAY
+    out = room.engine.apply([Decision("d1", "withdraw", now, flag.matter, "officer", "不成立", flag=flag.id)])
+    room.keep(out)
+    assert flag.at < out.decided[0].at <= now
+    [ended] = [one for one in room.engine.flags() if one.kind == "cross_level_risk"]
+    assert (ended.state, ended.reason) == ("cleared", "contested")
+    engine, told = room.restarted()
+    assert engine.flags() == room.engine.flags() and not told.notices
