@@ -179,11 +179,11 @@ async def feed(
     outcome.seconds = time.monotonic() - started
 
 
-def waiting(console: Console, base_url: str) -> Callable[[stamina.instrumentation.RetryDetails | None], None]:
+def waiting(console: Console, base_url: str) -> stamina.instrumentation.RetryHook:
     """Says now and then that requests are sent again, instead of once for each."""
     last = -TOLD_EVERY_S
 
-    def hook(details: stamina.instrumentation.RetryDetails | None) -> None:
+    def hook(details: stamina.instrumentation.RetryDetails) -> None:
         nonlocal last
         if time.monotonic() - last >= TOLD_EVERY_S:
             last = time.monotonic()
