@@ -86,6 +86,23 @@ class Story:
         return [step_of(e)[2] for e in self.events]
 
 
+def accepted() -> Story:
+    """Filed on the first of March, accepted on the third."""
+    story = Story()
+    story.filed("2026-03-01")
+    story("assigned", "2026-03-02")
+    story("accepted", "2026-03-03")
+    return story
+
+
+def settled(petition: str, *, on: str, kind: str = "replied") -> Story:
+    story = Story(petition)
+    story.filed("2026-03-01")
+    story("accepted", "2026-03-02")
+    story(kind, on)
+    return story
+
+
 def worked(story: Story) -> dict[str, Obligation]:
     """Obligations by code; a code that comes again gets a number."""
     found: dict[str, Obligation] = {}

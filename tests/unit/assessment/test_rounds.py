@@ -12,17 +12,9 @@ from services.assessment.domain.obligation import Obligation
 from services.assessment.domain.obligations import obligations
 from services.assessment.steps import step_of
 from shared.events import decode, encode
-from tests.support.lifecycle import BOOK, BUREAU, COUNTY, HEALTH, Story, at, worked
+from tests.support.lifecycle import BOOK, BUREAU, COUNTY, HEALTH, Story, accepted, at, worked
 
 END = at("2026-12-31")
-
-
-def accepted() -> Story:
-    story = Story()
-    story.filed("2026-03-01")
-    story("assigned", "2026-03-02")
-    story("accepted", "2026-03-03")
-    return story
 
 
 def derive(steps: list[Step]) -> tuple[Obligation, ...]:

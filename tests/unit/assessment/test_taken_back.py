@@ -15,7 +15,7 @@ from services.assessment.domain.rules import WINDOWS
 from services.assessment.handlers import keep, let_strike, read
 from services.assessment.policy import load_rules
 from shared.events import Event
-from tests.support.lifecycle import BUREAU, HEALTH, Story, at
+from tests.support.lifecycle import BUREAU, HEALTH, Story, accepted, at
 from tests.support.memory_assessment import MemoryStore
 
 BOOK = load_rules()
@@ -48,14 +48,6 @@ class Ledger:
 
 def told(events: Sequence[Event]) -> list[tuple[str, str]]:
     return [(e.data.obligation, e.data.state) for e in events]
-
-
-def accepted() -> Story:
-    s = Story()
-    s.filed("2026-03-01")
-    s("assigned", "2026-03-02")
-    s("accepted", "2026-03-03")
-    return s
 
 
 async def test_an_extension_takes_the_near_deadline_back() -> None:

@@ -1,87 +1,18 @@
 """The ledger's port: the same suite on the fake and on MongoDB."""
 
 import itertools
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.assessment.domain.scorecard import scorecard
-from services.assessment.handlers import keep, let_strike, read
-from services.assessment.policy import load_rules
 from services.assessment.ports import Confined, Wanted
-from services.assessment.store import INDEXES, MongoStore
-from shared import outbox
-from shared.events import Event, decode
-from shared.mongo import Mongo
-from tests.support.lifecycle import BUREAU, COUNTY, HEALTH, REGISTRAR, Story, at
-from tests.support.memory_assessment import MemoryStore
+from tests.support.ledgers import MemoryLedger
+from tests.support.lifecycle import BUREAU, COUNTY, HEALTH, REGISTRAR, Story, accepted, at, settled
 
-BOOK = load_rules()
 ALL = Confined()
-
-
-class MemoryLedger:
-    def __init__(self) -> None:
-        self.store: Any = MemoryStore()
-
-    async def take(self, *events: Event) -> list[Event]:
-        async def work(tx: Any) -> list[Event]:
-            made = await keep(self.store, tx, read(events), BOOK)
-            await self.store.enqueue(made)
-            return made
-
-        return await self.store.transaction(work)
-
-    async def strike(self, now: Any, limit: int = 500) -> int:
-        return await self.store.transaction(lambda tx: let_strike(self.store, tx, now, limit))
-
-    async def published(self) -> list[Event]:
-        return list(self.store.events.values())
-
-
-class MongoLedger(MemoryLedger):
-    def __init__(self, mongo: Mongo) -> None:
-        self.mongo = mongo
-        self.store = MongoStore(mongo)
-
-    async def take(self, *events: Event) -> list[Event]:
-        async def work(tx: Any) -> list[Event]:
-            made = await keep(self.store, tx, read(events), BOOK)
-            await outbox.enqueue(self.mongo, tx, made)
-            return made
-
-        return await self.mongo.transaction(work)
-
-    async def strike(self, now: Any, limit: int = 500) -> int:
-        return await self.mongo.transaction(lambda tx: let_strike(self.store, tx, now, limit))
-
-    async def published(self) -> list[Event]:
-        rows = await self.mongo[outbox.COLLECTION].find().sort("_id").to_list(None)
-        return [decode(bytes(r["value"])) for r in rows]
-
-
-@pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.stack)])
-async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[MemoryLedger]:
-    if request.param == "memory":
-        yield MemoryLedger()
-        return
-    stack = request.getfixturevalue("stack")
-    mongo = Mongo(stack.mongo, request.getfixturevalue("mongo_db_name"), app_name="test")
-    await mongo.ensure_indexes({**INDEXES, **outbox.INDEXES})
-    yield MongoLedger(mongo)
-    await mongo.close()
-
-
-def story() -> Story:
-    s = Story()
-    s.filed("2026-03-01")
-    s("assigned", "2026-03-02")
-    s("accepted", "2026-03-03")
-    return s
 
 
 async def listed(ledger: MemoryLedger, now: str, state: str | None = None, **more: Any) -> list[str]:
@@ -90,7 +21,7 @@ async def listed(ledger: MemoryLedger, now: str, state: str | None = None, **mor
 
 
 async def test_what_is_kept_comes_back_the_same(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     s("extended", "2026-04-20")
     s("replied", "2026-05-10")
     s("evaluated", "2026-05-12", solved=False, satisfied=False)
@@ -104,7 +35,7 @@ async def test_what_is_kept_comes_back_the_same(ledger: MemoryLedger) -> None:
 
 
 async def test_a_step_that_comes_again_changes_nothing(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     first = await ledger.take(*s.events)
     assert {e.data.obligation for e in first} == {"REG_TRANSFER", "NOTIFY"}
     assert await ledger.take(*s.events) == []
@@ -113,7 +44,7 @@ async def test_a_step_that_comes_again_changes_nothing(ledger: MemoryLedger) -> 
 
 
 async def test_steps_before_the_filing_are_kept_and_count_when_it_comes(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     assert await ledger.take(*s.events[1:]) == []
     assert await listed(ledger, "2026-03-04") == []
     assert {e.data.obligation for e in await ledger.take(s.events[0])} == {"REG_TRANSFER", "NOTIFY"}
@@ -121,7 +52,7 @@ async def test_steps_before_the_filing_are_kept_and_count_when_it_comes(ledger: 
 
 
 async def test_the_clock_is_never_early_and_tells_once(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     await ledger.take(*s.events)
     assert await ledger.strike(at("2026-04-21 23:59:59")) == 0
     assert not await ledger.store.waiting(at("2026-04-21 23:59:59"))
@@ -143,7 +74,7 @@ async def test_the_clock_is_never_early_and_tells_once(ledger: MemoryLedger) -> 
 
 
 async def test_a_clock_that_was_away_tells_the_breach_alone(ledger: MemoryLedger) -> None:
-    await ledger.take(*story().events)
+    await ledger.take(*accepted().events)
     assert await ledger.strike(at("2026-07-01")) == 1
     assert [e.data.state for e in await ledger.published() if e.data.obligation == "HANDLE"] == ["breached"]
 
@@ -158,7 +89,7 @@ async def test_many_at_once_are_told_in_portions(ledger: MemoryLedger) -> None:
 
 
 async def test_done_after_the_breach_is_told_as_met_late(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     await ledger.take(*s.events)
     await ledger.strike(at("2026-05-03"))
     (met,) = await ledger.take(s("replied", "2026-05-05"))
@@ -176,7 +107,7 @@ async def test_an_old_ledger_is_shown_and_counted_but_not_announced(ledger: Memo
 
 
 async def test_states_as_questions(ledger: MemoryLedger) -> None:
-    s = story()
+    s = accepted()
     s("replied", "2026-05-05")
     other = Story("P2")
     other.filed("2026-04-28")
@@ -241,21 +172,13 @@ async def test_findings_about_an_accusation_say_so(ledger: MemoryLedger) -> None
 
 
 async def test_confined_to_units_and_county(ledger: MemoryLedger) -> None:
-    await ledger.take(*story().events, Story("Q", county="379912").filed("2026-03-01"))
+    await ledger.take(*accepted().events, Story("Q", county="379912").filed("2026-03-01"))
     now = at("2026-03-03")
     rows = await ledger.store.page(Wanted(Confined(units=frozenset({BUREAU}))), now, size=100, after=None)
     assert {r.obligation.unit for r in rows} == {BUREAU}
     rows = await ledger.store.page(Wanted(Confined(jurisdiction="379912")), now, size=100, after=None)
     assert {r.obligation.petition for r in rows} == {"Q"}
     assert {BUREAU, REGISTRAR, "379912.petition_bureau"} <= await ledger.store.units()
-
-
-def settled(petition: str, *, on: str, kind: str = "replied") -> Story:
-    story = Story(petition)
-    story.filed("2026-03-01")
-    story("accepted", "2026-03-02")
-    story(kind, on)
-    return story
 
 
 async def test_repeats_of_settled_petitions(ledger: MemoryLedger) -> None:
@@ -306,7 +229,7 @@ async def test_an_accusation_that_joined_is_no_repeat_for_anybody(ledger: Memory
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_with_repetitions_ends_in_the_same_ledger(data: st.DataObject) -> None:
-    s = story()
+    s = accepted()
     s("objected", "2026-03-03 10:00")
     s("extended", "2026-04-20")
     s("replied", "2026-05-20")
