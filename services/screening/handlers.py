@@ -92,7 +92,7 @@ class Desk:
         What has left memory cannot be merged, so it is not shown, and nothing is shown for it.
         """
         own = await self._seen(id, actor)
-        active = await self._active(own["county"])
+        active, _ = await self._active(own["county"])
         if not active(own):
             return {"items": []}
         rows = await self._store.matters(Wanted(own["county"], "open", limit=CANDIDATES))
@@ -300,8 +300,10 @@ class Desk:
 
         return {"flag": id, "contest": without(await self._store.transaction(work))}
 
-    async def _active(self, county: str) -> Callable[[Document], bool]:
-        """Tells whether a matter of the county is in its owner's memory and will be when a decision is taken up."""
+    async def _active(self, county: str) -> tuple[Callable[[Document], bool], int]:
+        """Tells whether a matter of the county is in its owner's memory and will be when a decision is taken up; and for how
+        many days matters stay there.
+        """
         newest = await self._store.newest(county)
         keep_days = self._keep_days(county, newest)
 
@@ -311,13 +313,11 @@ class Desk:
             at: datetime = row["active_at"] if "active_at" in row else row["joined_at"]  # of a petition alone
             return at >= active_since(newest, keep_days)
 
-        return active
+        return active, keep_days
 
     async def _still_active(self, *rows: Document) -> None:
-        county = rows[0]["county"]
-        active = await self._active(county)
+        active, days = await self._active(rows[0]["county"])
         if (quiet := next((row for row in rows if not active(row)), None)) is not None:
-            days = self._keep_days(county, await self._store.newest(county))
             detail = (
                 f"nothing has happened in matter {quiet['_id']} for {days} days: it can no longer be merged or "
                 "split. Go on with the newer matter, and name this one in a note on its warning"
